@@ -1,0 +1,26 @@
+/**
+ * What a gate for some runtime is built from: make the handshake, look at it, spend the permit, rewrite the request, answer.
+ * Applications do not need this entry; `@firmshake/node` does.
+ */
+export { isPromiseLike } from "./guard/check.ts";
+export { compilePath } from "./guard/path-pattern.ts";
+export {
+  aBoolean,
+  aCount,
+  aFunction,
+  anything,
+  aPositiveInteger,
+  aTextList,
+  readOptions,
+} from "./config/options.ts";
+export { spendPermit, wasPermittedBy } from "./decision/permit.ts";
+export { readAddressRanges } from "./handshake/address-ranges.ts";
+export {
+  createHandshake,
+  type HandshakeSource,
+  type Rewrite,
+  rewriteOf,
+} from "./handshake/handshake.ts";
+export { openingRefusal } from "./handshake/validity.ts";
+export { compileRanges } from "./parse/address-range.ts";
+export { type IpAddress, parsePeerAddress } from "./parse/ip-address.ts";

@@ -1,0 +1,172 @@
+import { ConfigError } from "../config/config-error.ts";
+import { kindOf } from "../config/options.ts";
+import {
+  type Allow,
+  type Decision,
+  isAllow,
+  isRefusal,
+  type MaybePromise,
+  type NoFacts,
+  type Refusal,
+  refuse,
+} from "../decision/decision.ts";
+import { type Handshake, progressOf } from "../handshake/handshake.ts";
+
+/**
+ * A predicate over the handshake. It MUST answer with `allow`, `allowWith(...)` or `refuse(...)`, or a promise of one; whatever else it
+ * does (nothing returned, an exception, no answer in time) refuses the handshake. It SHOULD pass `handshake.signal` to what it waits for.
+ */
+export type Check<Facts extends object = NoFacts> = (
+  handshake: Handshake,
+) => MaybePromise<Decision<Facts>>;
+
+/** What a check adds to the handshake. */
+export type FactsOf<C> = C extends (handshake: Handshake) => infer Answer
+  ? Extract<Awaited<Answer>, Allow<object>> extends Allow<infer Facts>
+    ? Facts
+    : never
+  : never;
+
+/** In which order checks run, cheapest first. */
+export const ranks = {
+  address: 0,
+  transport: 1,
+  header: 2,
+  rate: 3,
+  token: 4,
+  identity: 5,
+} as const;
+
+/** What is known of a check besides how to run it: for the order, for `explain()`, and for what a guard must not lack. */
+export interface CheckInfo {
+  readonly name: string;
+  /** In words, without secrets. */
+  readonly summary: string;
+  /** One of {@link ranks}; without it a check stays behind whatever was written before it. */
+  readonly rank?: number;
+  readonly parts?: readonly AnyCheck[];
+  readonly composes?: "all" | "any" | "when";
+  /** The check's own word on the Origin header. */
+  readonly origin?: { readonly isListed: boolean; readonly isOff: boolean; readonly allowsNull: boolean };
+  readonly namesHosts?: boolean;
+  /** Where the check reads credentials; `ambient` ones are sent by browsers whoever asks. */
+  readonly credential?: "ambient" | "explicit";
+  readonly givesIdentity?: boolean;
+  readonly needsIdentity?: boolean;
+  /** What in it is weaker than the default. */
+  readonly weaknesses?: readonly string[];
+}
+
+/** Any check, whatever it adds. */
+export type AnyCheck = Check<object>;
+
+const infos = new WeakMap<AnyCheck, CheckInfo>();
+
+/** Makes a check with what is known of it. */
+export function defineCheck<Facts extends object>(
+  info: CheckInfo,
+  run: Check<Facts>,
+): Check<Facts> {
+  Object.defineProperty(run, "name", { value: info.name });
+  infos.set(run, Object.freeze(info));
+  return run;
+}
+
+/** What is known of a check; of a user's own, its function's name. */
+export function infoOf(check: AnyCheck): CheckInfo {
+  const info = infos.get(check);
+  if (info !== undefined) return info;
+  const made = { name: check.name === "" ? "anonymous check" : check.name, summary: "" };
+  infos.set(check, made);
+  return made;
+}
+
+/** Throws for what cannot be a check, such as a factory that was not called or a result of one that was. */
+export function readChecks(owner: string, checks: readonly unknown[]): readonly AnyCheck[] {
+  for (const check of checks) {
+    if (typeof check === "function") continue;
+    throw new ConfigError(
+      "ERR_FIRMSHAKE_CHECK_INVALID",
+      `${owner}: a check must be a function of the handshake, got ${kindOf(check)}. Write ${owner}(origin([...]), jwt({...})), or (handshake) => allow.`,
+    );
+  }
+  return checks as readonly AnyCheck[];
+}
+
+/**
+ * Runs one check and writes its answer down. Never throws and never rejects.
+ */
+export function runCheck(check: AnyCheck, handshake: Handshake): MaybePromise<Allow<object> | Refusal> {
+  let answer: MaybePromise<Decision<object>>;
+  try {
+    answer = check(handshake);
+  } catch (error) {
+    return conclude(check, handshake, failed(error));
+  }
+  return isPromiseLike(answer)
+    ? untilAborted(answer, handshake).then((settled) => conclude(check, handshake, settled))
+    : conclude(check, handshake, answer);
+}
+
+export function isPromiseLike<Value>(value: MaybePromise<Value>): value is PromiseLike<Value> {
+  return typeof (value as PromiseLike<Value> | null | undefined)?.then === "function";
+}
+
+function conclude(
+  check: AnyCheck,
+  handshake: Handshake,
+  answer: unknown,
+): Allow<object> | Refusal {
+  const progress = progressOf(handshake);
+  const { name } = infoOf(check);
+  if (isAllow(answer)) {
+    addFacts(progress, answer.facts);
+    progress.trail.push({ check: name, outcome: "allow", depth: progress.depth });
+    return answer;
+  }
+  const refusal = isRefusal(answer) ? answer : failed(undefined, `answered with ${kindOf(answer)}`);
+  progress.trail.push({
+    check: name,
+    outcome: "refuse",
+    depth: progress.depth,
+    code: refusal.code,
+    ...(refusal.reason === undefined ? {} : { reason: refusal.reason }),
+  });
+  return refusal;
+}
+
+function addFacts(progress: ReturnType<typeof progressOf>, added: object): void {
+  for (const _ in added) {
+    progress.facts = Object.freeze({ ...progress.facts, ...added });
+    return;
+  }
+}
+
+/** The refusal of a check that did not do what a check does. Its error is for logs alone. */
+export function failed(cause: unknown, reason = "threw"): Refusal {
+  return refuse("check_failed", undefined, { cause, reason });
+}
+
+const timedOut = refuse("decision_timeout");
+const left = refuse("client_gone");
+
+/** Why nothing more is to be decided, where the client left or the time is over. */
+export function abortRefusal(signal: AbortSignal): Refusal {
+  const { reason } = signal;
+  return reason instanceof DOMException && reason.name === "TimeoutError" ? timedOut : left;
+}
+
+/** What the promise brings, or why it was not waited for any longer. What it brings later is dropped. */
+function untilAborted(promise: PromiseLike<unknown>, handshake: Handshake): Promise<unknown> {
+  const { signal } = handshake;
+  return new Promise((resolve) => {
+    const stop = (): void => resolve(abortRefusal(signal));
+    const settle = (answer: unknown): void => {
+      signal.removeEventListener("abort", stop);
+      resolve(answer);
+    };
+    if (signal.aborted) stop();
+    else signal.addEventListener("abort", stop, { once: true });
+    promise.then(settle, (error: unknown) => settle(failed(error, "rejected")));
+  });
+}

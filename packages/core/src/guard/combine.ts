@@ -1,0 +1,183 @@
+import { ConfigError } from "../config/config-error.ts";
+import { type Allow, allow, type MaybePromise, type NoFacts, type Refusal } from "../decision/decision.ts";
+import { type Handshake, progressOf } from "../handshake/handshake.ts";
+import {
+  abortRefusal,
+  type AnyCheck,
+  type Check,
+  defineCheck,
+  type FactsOf,
+  infoOf,
+  isPromiseLike,
+  readChecks,
+  runCheck,
+} from "./check.ts";
+import { compilePath, type PathPattern } from "./path-pattern.ts";
+
+/** What a list of checks adds when each of them allowed. */
+export type AllFacts<Checks extends readonly AnyCheck[]> = Checks extends readonly [
+  infer First,
+  ...infer Rest extends readonly AnyCheck[],
+]
+  ? FactsOf<First> & AllFacts<Rest>
+  : NoFacts;
+
+/**
+ * Allows what every one of the checks allows; the first refusal stops it.
+ *
+ * @example
+ * ```ts
+ * import { all, any, cookieToken, guard, jwt, origin } from "@firmshake/core";
+ *
+ * const keys = new Uint8Array(32);
+ * const options = { issuer: "https://id.example.com", audience: "chat", keys } as const;
+ * const chat = guard(
+ *   any(
+ *     all(origin(["https://app.example.com"]), jwt({ ...options, from: [cookieToken("session")] })),
+ *     jwt(options),
+ *   ),
+ * );
+ * ```
+ */
+export function all<const Checks extends readonly AnyCheck[]>(
+  ...checks: Checks
+): Check<AllFacts<Checks>> {
+  const parts = readChecks("all", checks);
+  return defineCheck(
+    { name: "all", summary: "", parts, composes: "all", ...rankOf(parts) },
+    (handshake) => nested(handshake, () => runAll(parts, handshake)) as ReturnType<Check<AllFacts<Checks>>>,
+  );
+}
+
+/**
+ * Allows what one of the checks allows, trying them in order. Where none does, the most telling refusal stands: the last that is more
+ * than a missing token. A check that fails (and so does not know) refuses the whole.
+ */
+export function any<const Checks extends readonly [AnyCheck, ...AnyCheck[]]>(
+  ...checks: Checks
+): Check<FactsOf<Checks[number]>> {
+  const parts = readChecks("any", checks);
+  if (parts.length === 0) {
+    throw new ConfigError("ERR_FIRMSHAKE_CHECK_INVALID", "any: give at least one check.");
+  }
+  return defineCheck(
+    { name: "any", summary: "", parts, composes: "any", ...rankOf(parts) },
+    (handshake) =>
+      nested(handshake, () => runAny(parts, handshake)) as ReturnType<Check<FactsOf<Checks[number]>>>,
+  );
+}
+
+/**
+ * Runs a check only where the handshake matches; elsewhere the other one, or none.
+ *
+ * @param match - A path, a path that ends in `/*`, or a predicate. A predicate that throws refuses the handshake.
+ * @throws {@link ConfigError} `ERR_FIRMSHAKE_ROUTE_INVALID` for a pattern that could never match as meant.
+ *
+ * @example
+ * ```ts
+ * import { address, guard, origin, when } from "@firmshake/core";
+ *
+ * const site = guard(origin(["https://app.example.com"]), when("/admin/*", address({ allow: ["private"] })));
+ * ```
+ */
+export function when<Facts extends object, Else extends object = NoFacts>(
+  match: PathPattern | ((handshake: Handshake) => boolean),
+  check: Check<Facts>,
+  otherwise?: Check<Else>,
+): Check<Partial<Facts> & Partial<Else>> {
+  const parts = readChecks("when", otherwise === undefined ? [check] : [check, otherwise]);
+  const matches = typeof match === "function" ? match : pathMatcher(match);
+  const summary = typeof match === "function" ? match.name || "predicate" : match;
+  return defineCheck<Partial<Facts> & Partial<Else>>(
+    { name: "when", summary, parts, composes: "when", ...rankOf(parts) },
+    (handshake) =>
+      nested(handshake, () => {
+        const chosen = matches(handshake) ? check : otherwise;
+        return chosen === undefined ? allow : runCheck(chosen as AnyCheck, handshake);
+      }) as ReturnType<Check<Partial<Facts> & Partial<Else>>>,
+  );
+}
+
+function pathMatcher(pattern: string): (handshake: Handshake) => boolean {
+  const matches = compilePath("when", pattern);
+  return (handshake) => matches(handshake.path);
+}
+
+/** A combinator runs as late as the dearest of its parts. */
+function rankOf(parts: readonly AnyCheck[]): { rank?: number } {
+  const ranks = parts.map((part) => infoOf(part).rank);
+  return ranks.every((rank) => rank !== undefined) && ranks.length > 0
+    ? { rank: Math.max(...ranks) }
+    : {};
+}
+
+type Outcome = MaybePromise<Allow<object> | Refusal>;
+
+function nested(handshake: Handshake, run: () => Outcome): Outcome {
+  const progress = progressOf(handshake);
+  progress.depth++;
+  let outcome: Outcome;
+  try {
+    outcome = run();
+  } catch (error) {
+    progress.depth--;
+    throw error;
+  }
+  if (!isPromiseLike(outcome)) {
+    progress.depth--;
+    return outcome;
+  }
+  return outcome.then((settled) => {
+    progress.depth--;
+    return settled;
+  });
+}
+
+/** Runs checks in order until one refuses; goes on synchronously for as long as they do. */
+export function runAll(checks: readonly AnyCheck[], handshake: Handshake): Outcome {
+  for (let index = 0; index < checks.length; index++) {
+    const outcome = runCheck(checks[index] as AnyCheck, handshake);
+    if (isPromiseLike(outcome)) return outcome.then((settled) => continueAll(checks, index, handshake, settled));
+    if (!outcome.ok) return outcome;
+  }
+  return allow;
+}
+
+function continueAll(
+  checks: readonly AnyCheck[],
+  index: number,
+  handshake: Handshake,
+  settled: Allow<object> | Refusal,
+): Outcome {
+  if (!settled.ok) return settled;
+  if (handshake.signal.aborted) return abortRefusal(handshake.signal);
+  return runAll(checks.slice(index + 1), handshake);
+}
+
+/** Runs checks in order until one allows. What a refused branch had added is taken back. */
+function runAny(checks: readonly AnyCheck[], handshake: Handshake, before?: Refusal): Outcome {
+  const progress = progressOf(handshake);
+  const { facts } = progress;
+  let telling = before;
+  for (let index = 0; index < checks.length; index++) {
+    const outcome = runCheck(checks[index] as AnyCheck, handshake);
+    if (isPromiseLike(outcome)) {
+      return outcome.then((settled) => {
+        if (settled.ok || isFinal(settled)) return settled;
+        if (handshake.signal.aborted) return abortRefusal(handshake.signal);
+        progress.facts = facts;
+        return runAny(checks.slice(index + 1), handshake, moreTelling(telling, settled));
+      });
+    }
+    if (outcome.ok || isFinal(outcome)) return outcome;
+    progress.facts = facts;
+    telling = moreTelling(telling, outcome);
+  }
+  return telling as Refusal;
+}
+
+const isFinal = ({ code }: Refusal): boolean =>
+  code === "check_failed" || code === "decision_timeout" || code === "client_gone";
+
+const moreTelling = (before: Refusal | undefined, now: Refusal): Refusal =>
+  before !== undefined && now.code === "token_missing" ? before : now;

@@ -1,0 +1,233 @@
+import type { Refusal } from "../decision/decision.ts";
+import { trimBlanks } from "../parse/http-token.ts";
+import { type IpAddress, parsePeerAddress } from "../parse/ip-address.ts";
+import { HeaderLines } from "./header-lines.ts";
+import type { Identity } from "./identity.ts";
+import type { ForwardedClient, ProxyTrust } from "./proxy-trust.ts";
+import type { TrailEntry } from "./trail.ts";
+
+/** What is known of the TLS connection under the handshake. */
+export interface TlsFacts {
+  /** As Node and OpenSSL name it, such as `TLSv1.3`; undefined where the runtime does not tell. */
+  readonly protocol: string | undefined;
+  /** The name that the client asked for (RFC 6066 §3). */
+  readonly serverName: string | undefined;
+  /** Whether the client proved a certificate that the server's own authorities vouch for. */
+  readonly isClientAuthorized: boolean;
+}
+
+/**
+ * The opening request of a WebSocket (RFC 6455 §4), as a frozen view. What costs something to find out is found out when it is first
+ * asked for.
+ */
+export interface Handshake {
+  /** In capitals, as sent. */
+  readonly method: string;
+  /** Such as `1.1`; undefined where the runtime does not tell. */
+  readonly httpVersion: string | undefined;
+  /** The request target as sent: path and query. */
+  readonly target: string;
+  /** The target up to the question mark, not decoded. */
+  readonly path: string;
+  /** What follows the question mark, not decoded; empty where there is none. */
+  readonly query: string;
+  readonly headers: HeaderLines;
+  /** The subprotocols that the client offered, in its order of preference (RFC 6455 §1.9). */
+  readonly protocols: readonly string[];
+  /** The address at the other end of the socket, in canonical text. */
+  readonly peerAddress: string | undefined;
+  /** The client's address after trusted proxies were believed; undefined where it cannot be told. */
+  readonly clientAddress: string | undefined;
+  /** `wss` where the client's own connection is TLS, after trusted proxies were believed. */
+  readonly scheme: "ws" | "wss";
+  /** TLS on the socket itself; undefined where it is plain. */
+  readonly tls: TlsFacts | undefined;
+  /** Aborts when the client leaves or the time to decide is over. Pass it to whatever a check waits for. */
+  readonly signal: AbortSignal;
+  /** Who was authenticated by the checks that ran so far. */
+  readonly identity: Identity | undefined;
+  /** Everything that the checks so far have added. */
+  readonly facts: Readonly<Record<string, unknown>>;
+}
+
+/** What a runtime knows of a request. Functions are called at most once, and only when needed. */
+export interface HandshakeSource {
+  readonly method: string;
+  readonly target: string;
+  readonly httpVersion: string | undefined;
+  /** Names and values in turn. */
+  readonly headerLines: readonly string[];
+  /** Requests with as many header lines are refused: the runtime may have dropped some. */
+  readonly maxHeaderLines: number;
+  /** Whether the runtime keeps the `Connection` header from the request; where it does not, it is not looked at. */
+  readonly showsConnectionHeader: boolean;
+  readonly peerAddress: () => string | undefined;
+  readonly tls: () => TlsFacts | undefined;
+  readonly signal: () => AbortSignal;
+}
+
+/** What has to be changed in the request before a WebSocket library may see it. */
+export interface Rewrite {
+  /** The subprotocols left to choose from, where some were withheld. */
+  readonly protocols: readonly string[] | undefined;
+  /** The request target, where a secret was taken out of it. */
+  readonly target: string | undefined;
+}
+
+/** What changes while the checks run. Reached only through the functions below. */
+interface Progress {
+  facts: Readonly<Record<string, unknown>>;
+  protocols: readonly string[] | undefined;
+  target: string | undefined;
+  trail: TrailEntry[];
+  depth: number;
+  openingRefusal: Refusal | null | undefined;
+}
+
+const noFacts = Object.freeze({});
+const noProtocols: readonly string[] = Object.freeze([]);
+
+class OpeningHandshake implements Handshake {
+  readonly method: string;
+  readonly target: string;
+  readonly httpVersion: string | undefined;
+  readonly headers: HeaderLines;
+  readonly #source: HandshakeSource;
+  readonly #trust: ProxyTrust | undefined;
+  readonly #progress: Progress = {
+    facts: noFacts,
+    protocols: undefined,
+    target: undefined,
+    trail: [],
+    depth: 0,
+    openingRefusal: undefined,
+  };
+  #queryStart: number | undefined;
+  #protocols: readonly string[] | undefined;
+  #peer: IpAddress | null | undefined;
+  #client: ForwardedClient | undefined;
+  #tls: TlsFacts | null | undefined;
+  #signal: AbortSignal | undefined;
+
+  constructor(source: HandshakeSource, trust: ProxyTrust | undefined) {
+    this.method = source.method;
+    this.target = source.target;
+    this.httpVersion = source.httpVersion;
+    this.headers = new HeaderLines(source.headerLines);
+    this.#source = source;
+    this.#trust = trust;
+    Object.freeze(this);
+  }
+
+  get path(): string {
+    return this.target.slice(0, this.#pathEnd());
+  }
+
+  get query(): string {
+    return this.target.slice(this.#pathEnd() + 1);
+  }
+
+  get protocols(): readonly string[] {
+    this.#protocols ??= protocolsIn(this.headers.joined("sec-websocket-protocol"));
+    return this.#protocols;
+  }
+
+  get peerAddress(): string | undefined {
+    return this.#peerIp()?.text;
+  }
+
+  get clientAddress(): string | undefined {
+    return this.#forwarded().address?.text;
+  }
+
+  get scheme(): "ws" | "wss" {
+    return this.#forwarded().isSecure ? "wss" : "ws";
+  }
+
+  get tls(): TlsFacts | undefined {
+    if (this.#tls === undefined) this.#tls = this.#source.tls() ?? null;
+    return this.#tls ?? undefined;
+  }
+
+  get signal(): AbortSignal {
+    this.#signal ??= this.#source.signal();
+    return this.#signal;
+  }
+
+  get identity(): Identity | undefined {
+    return this.#progress.facts.identity as Identity | undefined;
+  }
+
+  get facts(): Readonly<Record<string, unknown>> {
+    return this.#progress.facts;
+  }
+
+  #pathEnd(): number {
+    if (this.#queryStart === undefined) {
+      const mark = this.target.indexOf("?");
+      this.#queryStart = mark === -1 ? this.target.length : mark;
+    }
+    return this.#queryStart;
+  }
+
+  #peerIp(): IpAddress | undefined {
+    if (this.#peer === undefined) this.#peer = parsePeerAddress(this.#source.peerAddress()) ?? null;
+    return this.#peer ?? undefined;
+  }
+
+  #forwarded(): ForwardedClient {
+    if (this.#client === undefined) {
+      this.#client =
+        this.#trust === undefined
+          ? { isTrustedPeer: false, address: this.#peerIp(), isSecure: this.tls !== undefined }
+          : this.#trust.clientOf(this.#peerIp(), this.tls !== undefined, this.headers);
+    }
+    return this.#client;
+  }
+
+  static progressOf(handshake: Handshake): Progress {
+    if (!(#progress in handshake)) throw new TypeError("This is not a handshake made by Firmshake.");
+    return handshake.#progress;
+  }
+
+  static sourceOf(handshake: Handshake): HandshakeSource {
+    if (!(#source in handshake)) throw new TypeError("This is not a handshake made by Firmshake.");
+    return handshake.#source;
+  }
+
+  static forwardedOf(handshake: Handshake): ForwardedClient {
+    if (!(#client in handshake)) throw new TypeError("This is not a handshake made by Firmshake.");
+    return handshake.#forwarded();
+  }
+
+  static hasTrust(handshake: Handshake): boolean {
+    return #trust in handshake && handshake.#trust !== undefined;
+  }
+}
+
+function protocolsIn(value: string | undefined): readonly string[] {
+  return value === undefined ? noProtocols : Object.freeze(value.split(",").map(trimBlanks));
+}
+
+/** Makes the view of a request. `trust` says which peers' forwarding headers count; without it none do. */
+export function createHandshake(source: HandshakeSource, trust?: ProxyTrust): Handshake {
+  return new OpeningHandshake(source, trust);
+}
+
+/** The request's changing side: facts, trail, and what must be rewritten. For this package's own use. */
+export const progressOf: (handshake: Handshake) => Progress = OpeningHandshake.progressOf;
+
+/** What the runtime said of the request. For this package's own use. */
+export const sourceOf: (handshake: Handshake) => HandshakeSource = OpeningHandshake.sourceOf;
+
+/** The client behind trusted proxies, parsed. For this package's own use. */
+export const forwardedOf: (handshake: Handshake) => ForwardedClient = OpeningHandshake.forwardedOf;
+
+/** Whether the handshake was made with trusted proxies. For this package's own use. */
+export const hasTrust: (handshake: Handshake) => boolean = OpeningHandshake.hasTrust;
+
+/** What a gate has to change in the request before it hands it over. */
+export function rewriteOf(handshake: Handshake): Rewrite | undefined {
+  const { protocols, target } = progressOf(handshake);
+  return protocols === undefined && target === undefined ? undefined : { protocols, target };
+}

@@ -1,0 +1,11 @@
+/** Who was authenticated. Checks that authenticate add it as the fact `identity`. */
+export interface Identity {
+  /** Whom the issuer vouches for: the `sub` claim, or the claim that the check was told to use. */
+  readonly subject: string;
+  /** How the proof was presented, in the words of the IANA registry of HTTP authentication schemes, in lower case. */
+  readonly scheme: string;
+  /** What the issuer says of the subject, verified and frozen. */
+  readonly claims: Readonly<Record<string, unknown>>;
+  /** When the proof ends, in milliseconds since 1970; undefined where it does not end. */
+  readonly expiresAt: number | undefined;
+}

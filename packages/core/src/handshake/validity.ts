@@ -1,0 +1,123 @@
+import { type Refusal, refuse } from "../decision/decision.ts";
+import { parseAuthority } from "../parse/authority.ts";
+import { parseTokenList } from "../parse/http-token.ts";
+import { forwardedOf, type Handshake, hasTrust, progressOf, sourceOf } from "./handshake.ts";
+import type { HeaderLines } from "./header-lines.ts";
+
+/**
+ * What is wrong with the opening handshake itself, by the letter of RFC 6455 §4.2.1 and RFC 9112 §3. It is looked at once, before any
+ * check, because what reaches a runtime's upgrade event is not yet a WebSocket handshake.
+ */
+export function openingRefusal(handshake: Handshake): Refusal | undefined {
+  const progress = progressOf(handshake);
+  if (progress.openingRefusal === undefined) {
+    progress.openingRefusal = findOpeningRefusal(handshake) ?? null;
+  }
+  return progress.openingRefusal ?? undefined;
+}
+
+function findOpeningRefusal(handshake: Handshake): Refusal | undefined {
+  const { headers } = handshake;
+  const { maxHeaderLines, showsConnectionHeader } = sourceOf(handshake);
+  if (headers.count >= maxHeaderLines) return tooManyHeaders;
+  if (handshake.method !== "GET") return wrongMethod;
+  if (handshake.httpVersion !== undefined && handshake.httpVersion !== "1.1") return malformed.http;
+  if (!isPlainPath(handshake.target)) return wrongTarget;
+  if (headers.only("upgrade")?.toLowerCase() !== "websocket") return malformed.upgrade;
+  if (showsConnectionHeader && !asksForUpgrade(headers)) return malformed.connection;
+  if (hasBody(headers)) return body;
+  const host = headers.only("host");
+  if (host === undefined || parseAuthority(host) === undefined) return malformed.host;
+  const version = headers.only("sec-websocket-version");
+  if (version !== "13") return headers.all("sec-websocket-version").length > 1 ? malformed.version : wrongVersion;
+  if (!isHandshakeKey(headers.only("sec-websocket-key"))) return malformed.key;
+  if (headers.all("origin").length > 1) return malformed.origin;
+  if (headers.all("authorization").length > 1) return malformed.authorization;
+  if (!hasValidProtocols(handshake)) return malformed.protocols;
+  return hasTrust(handshake) ? forwardedOf(handshake).refusal : undefined;
+}
+
+const malformedBy = (reason: string, detail: string): Refusal =>
+  refuse("handshake_malformed", detail, { reason });
+
+const malformed = {
+  http: malformedBy("http version", "The handshake must be HTTP/1.1."),
+  upgrade: malformedBy("upgrade", "Upgrade must be the one word websocket."),
+  connection: malformedBy("connection", "Connection must hold the word upgrade."),
+  host: malformedBy("host", "There must be one Host header with a valid value."),
+  version: malformedBy("version", "There must be one Sec-WebSocket-Version header."),
+  key: malformedBy("key", "There must be one Sec-WebSocket-Key of 16 bytes in base64."),
+  origin: malformedBy("origin", "There may be one Origin header at most."),
+  authorization: malformedBy("authorization", "There may be one Authorization header at most."),
+  protocols: malformedBy("protocols", "Sec-WebSocket-Protocol must be a list of different tokens."),
+};
+
+const tooManyHeaders = refuse("headers_too_many");
+const wrongTarget = refuse("target_invalid");
+const body = refuse("body_not_allowed");
+const wrongMethod = refuse("method_not_allowed", undefined, { headers: [["Allow", "GET"]] });
+const wrongVersion = refuse("version_unsupported", undefined, {
+  headers: [
+    ["Sec-WebSocket-Version", "13"],
+    ["Upgrade", "websocket"],
+  ],
+});
+
+/**
+ * A path and perhaps a query, in printable ASCII. Absolute targets and `//host` name another authority to some parsers, backslashes are
+ * slashes to others, and dot segments (which browsers resolve before they send) would let one path pass for another.
+ */
+function isPlainPath(target: string): boolean {
+  if (!target.startsWith("/") || target.startsWith("//")) return false;
+  let segmentStart = 1;
+  let isInPath = true;
+  for (let index = 0; index <= target.length; index++) {
+    const code = index === target.length ? 0x2f : target.charCodeAt(index);
+    if (code <= 0x20 || code >= 0x7f || code === 0x5c || code === 0x23) return false;
+    if (isInPath && (code === 0x2f || code === 0x3f)) {
+      if (isDotSegment(target, segmentStart, index)) return false;
+      segmentStart = index + 1;
+      if (code === 0x3f) isInPath = false;
+    }
+  }
+  return true;
+}
+
+/** `.` and `..`, also where the dots are percent-encoded. */
+function isDotSegment(target: string, start: number, end: number): boolean {
+  if (end - start < 1 || end - start > 6) return false;
+  const segment = target.slice(start, end).toLowerCase().replaceAll("%2e", ".");
+  return segment === "." || segment === "..";
+}
+
+function asksForUpgrade(headers: HeaderLines): boolean {
+  const options = parseTokenList(headers.joined("connection") ?? "");
+  return options?.some((option) => option.toLowerCase() === "upgrade") ?? false;
+}
+
+/** Its bytes would reach the library as WebSocket frames. */
+function hasBody(headers: HeaderLines): boolean {
+  if (headers.has("transfer-encoding")) return true;
+  return headers.has("content-length") && headers.only("content-length") !== "0";
+}
+
+/** 16 bytes are 22 letters, of which the last holds two bits, and two signs of padding (RFC 4648 §4). */
+function isHandshakeKey(key: string | undefined): boolean {
+  if (key?.length !== 24 || !key.endsWith("==")) return false;
+  for (let index = 0; index < 22; index++) {
+    if (!isBase64Code(key.charCodeAt(index))) return false;
+  }
+  return "AQgw".includes(key.charAt(21));
+}
+
+const isBase64Code = (code: number): boolean =>
+  (code >= 0x41 && code <= 0x5a) ||
+  (code >= 0x61 && code <= 0x7a) ||
+  (code >= 0x2f && code <= 0x39) ||
+  code === 0x2b;
+
+function hasValidProtocols({ headers, protocols }: Handshake): boolean {
+  if (!headers.has("sec-websocket-protocol")) return true;
+  const tokens = parseTokenList(headers.joined("sec-websocket-protocol") ?? "");
+  return tokens !== undefined && new Set(protocols).size === protocols.length;
+}

@@ -1,0 +1,79 @@
+export { type AddressOptions, address } from "./checks/address.ts";
+export { host } from "./checks/host.ts";
+export { type JwksOptions, type JwtCacheOptions, type JwtOptions, jwt } from "./checks/jwt.ts";
+export {
+  insecureAnyOrigin,
+  type OriginOptions,
+  type OriginResolver,
+  origin,
+} from "./checks/origin.ts";
+export { type RateLimitKey, type RateLimitOptions, rateLimit } from "./checks/rate-limit.ts";
+export { secure } from "./checks/secure.ts";
+export { type SubprotocolOptions, subprotocol } from "./checks/subprotocol.ts";
+export { ConfigError, type ConfigErrorCode, configErrorCodes } from "./config/config-error.ts";
+export { type Answer, answerOf, responseOf } from "./decision/answer.ts";
+export {
+  type Allow,
+  allow,
+  allowWith,
+  type Decision,
+  type HeaderLine,
+  type MaybePromise,
+  type NoFacts,
+  type Refusal,
+  type RefuseOptions,
+  refuse,
+} from "./decision/decision.ts";
+export type { Permit } from "./decision/permit.ts";
+export { type RefusalCode, type RefusalKind, refusalKinds } from "./decision/refusal-codes.ts";
+export type { AnyCheck, Check, FactsOf } from "./guard/check.ts";
+export { type AllFacts, all, any, when } from "./guard/combine.ts";
+export {
+  type Guard,
+  type GuardFacts,
+  type GuardMode,
+  type GuardOptions,
+  guard,
+  type Permitted,
+  type Refused,
+  type Verdict,
+} from "./guard/guard.ts";
+export { named } from "./guard/named.ts";
+export type { PathPattern } from "./guard/path-pattern.ts";
+export type { Handshake, TlsFacts } from "./handshake/handshake.ts";
+export {
+  type HandshakeFromOptions,
+  handshakeFrom,
+  type RequestLike,
+} from "./handshake/handshake-from.ts";
+export { HeaderLines } from "./handshake/header-lines.ts";
+export type { Identity } from "./handshake/identity.ts";
+export {
+  type ForwardingHeader,
+  type ProxyTrust,
+  type TrustedProxiesOptions,
+  trustedProxies,
+} from "./handshake/proxy-trust.ts";
+export type { TrailEntry } from "./handshake/trail.ts";
+export { type ExpressRateLimitStore, expressRateLimitStore } from "./stores/express-rate-limit-store.ts";
+export {
+  type MemoryRateLimitStoreOptions,
+  memoryRateLimitStore,
+} from "./stores/memory-rate-limit-store.ts";
+export type { RateLimitResult, RateLimitRule, RateLimitStore } from "./stores/rate-limit-store.ts";
+export {
+  type FlexibleLimiter,
+  type FlexibleLimiterResult,
+  rateLimiterFlexibleStore,
+} from "./stores/rate-limiter-flexible-store.ts";
+export { bearerToken } from "./tokens/bearer-token.ts";
+export { cookieToken } from "./tokens/cookie-token.ts";
+export { queryToken } from "./tokens/query-token.ts";
+export { type SubprotocolTokenForm, subprotocolToken } from "./tokens/subprotocol-token.ts";
+export type { TokenSource } from "./tokens/token-source.ts";
+export type {
+  JsonWebKey,
+  JsonWebKeySet,
+  KeyLike,
+  VerificationKeys,
+} from "./tokens/verification-keys.ts";

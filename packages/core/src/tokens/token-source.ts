@@ -1,0 +1,14 @@
+import type { Handshake } from "../handshake/handshake.ts";
+
+/** A place where clients may put a token. */
+export interface TokenSource {
+  /** For `explain()`, such as `cookie "session"`. */
+  readonly name: string;
+  /** Whether browsers send it whichever page asks, as they do cookies. */
+  readonly isAmbient: boolean;
+  /** Every token found there; `malformed` where something stands there that is no token. */
+  readonly read: (handshake: Handshake) => readonly string[] | "malformed";
+}
+
+/** What a source finds where it finds nothing. */
+export const noTokens: readonly string[] = Object.freeze([]);
