@@ -23,4 +23,4 @@ export {
 } from "./handshake/handshake.ts";
 export { openingRefusal } from "./handshake/validity.ts";
 export { compileRanges } from "./parse/address-range.ts";
-export { type IpAddress, parsePeerAddress } from "./parse/ip-address.ts";
+export { type IpAddress, parsePeerAddress, prefixOf } from "./parse/ip-address.ts";

@@ -1,4 +1,4 @@
-import { createLocalJWKSet, importJWK, type JSONWebKeySet, type JWK } from "jose";
+import { type CryptoKey, createLocalJWKSet, importJWK, type JSONWebKeySet, type JWK } from "jose";
 import { ConfigError } from "../config/config-error.ts";
 import { kindOf } from "../config/options.ts";
 import type { KeySet } from "./key-set.ts";

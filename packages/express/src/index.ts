@@ -1,0 +1,4 @@
+export * from "@firmshake/node";
+export { type App, attach } from "./attach.ts";
+export { type GuardMiddleware, guard } from "./guard.ts";
+export { handOver } from "./hand-over.ts";

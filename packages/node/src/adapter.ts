@@ -1,0 +1,4 @@
+/** What a framework's adapter is built from. Applications do not need this entry. */
+export { isHandedOver, wasPermittedBy } from "./connection.ts";
+export { isAttached } from "./gate.ts";
+export { asksForWebSocket } from "./websocket-request.ts";

@@ -1,0 +1,86 @@
+import { STATUS_CODES } from "node:http";
+import type { Duplex } from "node:stream";
+import { answerOf, type Refusal } from "@firmshake/core";
+
+/** How long a refused client may take to close its side, in milliseconds. */
+const lingerMs = 1_000;
+/** Beyond that many lingering sockets, refused clients are cut off as soon as their answer is flushed. */
+const maxLingering = 1_000;
+const lingering = new Set<Duplex>();
+
+const { setTimeout, clearTimeout } = globalThis;
+
+/**
+ * Writes a refusal once and sees to it that the socket goes: `end()` so that the bytes arrive, then what the client still sends is
+ * discarded until it closes, since closing on unread bytes would reset the connection and lose the answer on the way.
+ */
+export function refuseOnSocket(socket: Duplex, refusal: Refusal): void {
+  if (socket.destroyed || !socket.writable) {
+    socket.on("error", ignore);
+    socket.destroy();
+    return;
+  }
+  const { head, tail } = preparedAnswer(refusal);
+  closeGracefully(socket, `${head}${httpDate()}${tail}`);
+}
+
+/** Ends a socket to which a whole answer was written, or is given here. */
+export function closeGracefully(socket: Duplex, bytes?: string): void {
+  socket.on("error", ignore);
+  if (bytes === undefined) socket.end();
+  else socket.end(bytes);
+  socket.resume();
+  if (lingering.size >= maxLingering) {
+    socket.once("finish", () => socket.destroy());
+    return;
+  }
+  lingering.add(socket);
+  const timer = setTimeout(() => socket.destroy(), lingerMs);
+  timer.unref();
+  socket.once("close", () => {
+    clearTimeout(timer);
+    lingering.delete(socket);
+  });
+}
+
+/** How many refused sockets have not closed yet. */
+export const lingeringSockets = (): ReadonlySet<Duplex> => lingering;
+
+export function ignore(): void {}
+
+interface PreparedAnswer {
+  /** Up to the date. */
+  readonly head: string;
+  readonly tail: string;
+}
+
+const prepared = new WeakMap<Refusal, PreparedAnswer>();
+
+/** The same fields in the same order as Node's own responses have. */
+function preparedAnswer(refusal: Refusal): PreparedAnswer {
+  const known = prepared.get(refusal);
+  if (known !== undefined) return known;
+  const { status, headers, body } = answerOf(refusal);
+  const lines = headers.map(([name, value]) => `${name}: ${value}\r\n`).join("");
+  // RFC 9110 §7.8: who sends Upgrade says so in Connection.
+  const connection = headers.some(([name]) => name === "Upgrade") ? "close, Upgrade" : "close";
+  const made = {
+    head: `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines}Content-Length: ${Buffer.byteLength(body)}\r\nDate: `,
+    tail: `\r\nConnection: ${connection}\r\n\r\n${body}`,
+  };
+  prepared.set(refusal, made);
+  return made;
+}
+
+let dateText = "";
+let dateSecond = 0;
+
+/** RFC 9110 §6.6.1; written anew once a second. */
+function httpDate(): string {
+  const second = Math.floor(Date.now() / 1_000);
+  if (second !== dateSecond) {
+    dateSecond = second;
+    dateText = new Date(second * 1_000).toUTCString();
+  }
+  return dateText;
+}

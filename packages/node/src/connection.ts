@@ -1,0 +1,90 @@
+import type { IncomingMessage } from "node:http";
+import { ConfigError, type Guard, type Handshake, type Identity, type Permit } from "@firmshake/core";
+import { wasPermittedBy as madeThePermit } from "@firmshake/core/gate";
+
+/** An accepted WebSocket, for as long as it lives. */
+export interface Connection<Facts extends object = object> {
+  readonly handshake: Handshake;
+  /** Everything that the checks have added. */
+  readonly facts: Readonly<Facts>;
+  /** Who was authenticated. */
+  readonly identity: Facts extends { readonly identity: infer Known } ? Known : Identity | undefined;
+  /** When it was handed over, in milliseconds since 1970. */
+  readonly acceptedAt: number;
+}
+
+interface Accepted {
+  readonly connection: Connection;
+  readonly permits: readonly Permit[];
+}
+
+const accepted = new WeakMap<object, Accepted>();
+
+/**
+ * What the gate knows of an accepted WebSocket, found by the request (or the socket) that the library was given.
+ *
+ * With a guard, what its checks add is typed, and was really decided by that guard: a connection that another guard let in throws.
+ *
+ * @param request - The request that the library passes to its `connection` event, or the socket under it.
+ * @throws {@link ConfigError} `ERR_FIRMSHAKE_NOT_GUARDED` where no gate, or another guard, let the request in.
+ *
+ * @example
+ * ```ts
+ * import { createServer } from "node:http";
+ * import { attach, connectionOf, guard, jwt } from "@firmshake/node";
+ * import { WebSocketServer } from "ws";
+ *
+ * const chat = guard(jwt({ issuer: "https://id.example.com", audience: "chat", keys: new Uint8Array(32) }));
+ * const server = createServer();
+ * attach(server, { "/chat": chat });
+ * new WebSocketServer({ server }).on("connection", (socket, request) => {
+ *   socket.send(`Welcome, ${connectionOf(request, chat).identity.subject}.`);
+ * });
+ * ```
+ */
+export function connectionOf(request: object): Connection;
+export function connectionOf<Facts extends object>(
+  request: object,
+  guard: Pick<Guard<Facts>, "decide">,
+): Connection<Facts>;
+export function connectionOf(request: object, guard?: Pick<Guard, "decide">): Connection {
+  const found = accepted.get(request);
+  if (found === undefined) {
+    throw new ConfigError(
+      "ERR_FIRMSHAKE_NOT_GUARDED",
+      "connectionOf: no gate has let this request in. Give the request of the library's connection event, and call attach(server, …) before clients come.",
+    );
+  }
+  if (guard !== undefined && !found.permits.some((permit) => madeThePermit(permit, guard))) {
+    throw new ConfigError(
+      "ERR_FIRMSHAKE_NOT_GUARDED",
+      "connectionOf: another guard than the given one let this request in. Give the guard of its path, or none.",
+    );
+  }
+  return found.connection;
+}
+
+/** Remembers what is handed over. Guards that were passed one after the other add up. */
+export function rememberConnection(keys: readonly object[], permits: readonly Permit[]): Connection {
+  const before = keys.flatMap((key) => accepted.get(key)?.permits ?? []);
+  const [first] = permits as readonly [Permit];
+  const facts = Object.freeze(Object.assign({}, ...[...before, ...permits].map((one) => one.facts)));
+  const { handshake } = first;
+  const connection: Connection = Object.freeze({
+    handshake,
+    facts,
+    identity: (facts as { readonly identity?: Identity }).identity,
+    acceptedAt: Date.now(),
+  });
+  const entry = { connection, permits: [...new Set([...before, ...permits])] };
+  for (const key of keys) accepted.set(key, entry);
+  return connection;
+}
+
+/** Whether a gate has handed the request over. */
+export const isHandedOver = (request: IncomingMessage): boolean => accepted.has(request);
+
+/** Whether the guard is one of those that let the request in. */
+export function wasPermittedBy(request: IncomingMessage, guard: Pick<Guard, "decide">): boolean {
+  return accepted.get(request)?.permits.some((permit) => madeThePermit(permit, guard)) ?? false;
+}

@@ -1,0 +1,32 @@
+import type { RefusalCode, TrailEntry } from "@firmshake/core";
+
+/** `answered`: middleware answered the upgrade itself. `abandoned`: the client left before the decision. */
+export type DecisionOutcome = "accepted" | "refused" | "answered" | "abandoned";
+
+/** What became of one handshake, ready to be logged: no secret, and the path shortened and escaped. */
+export interface DecisionEvent {
+  readonly outcome: DecisionOutcome;
+  /** Without the query. What is not printable ASCII is percent-encoded; 200 characters at most. */
+  readonly path: string;
+  readonly clientAddress: string | undefined;
+  /** Who was authenticated, where somebody was. */
+  readonly subject: string | undefined;
+  /** Of a refusal. */
+  readonly code: RefusalCode | undefined;
+  /** Of the answer, where there was one. */
+  readonly status: number | undefined;
+  /** Of a refusal, for the log alone. */
+  readonly reason: string | undefined;
+  /** What a guard in report mode would have refused. */
+  readonly reported: RefusalCode | undefined;
+  readonly trail: readonly TrailEntry[];
+  /** The error behind the refusal, where there was one. */
+  readonly cause: unknown;
+  readonly elapsedMs: number;
+}
+
+/** A path as it may stand in a log line. */
+export function loggablePath(path: string): string {
+  // Node decodes request lines as Latin-1: there is no half of a surrogate pair to trip over.
+  return path.slice(0, 200).replace(/[^\x21-\x7e]/g, encodeURIComponent);
+}

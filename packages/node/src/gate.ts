@@ -1,0 +1,173 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Http2Stream, IncomingHttpHeaders } from "node:http2";
+import type { Server, Socket } from "node:net";
+import type { Duplex } from "node:stream";
+import { type ProxyTrust, type TrustedProxiesOptions, trustedProxies } from "@firmshake/core";
+import {
+  aCount,
+  aFunction,
+  anything,
+  aPositiveInteger,
+  aTextList,
+  compileRanges,
+  parsePeerAddress,
+  readAddressRanges,
+  readOptions,
+} from "@firmshake/core/gate";
+import type { DecisionEvent } from "./decision-event.ts";
+import { holdUpgrade, type Holding } from "./held-upgrade.ts";
+import { isExtendedConnect, refuseExtendedConnect, refuseStream } from "./http2.ts";
+import { headerLinesKeptBy } from "./node-handshake.ts";
+import { parking } from "./parking.ts";
+import { requestTarget, socketTarget } from "./target.ts";
+import type { UpgradeHandler } from "./ruling.ts";
+import { asksForWebSocket } from "./websocket-request.ts";
+
+/** What a gate may be told. */
+export interface GateOptions {
+  /** Which peers' forwarding headers count. Default: nobody's. */
+  readonly trustProxy?: ProxyTrust | TrustedProxiesOptions | readonly string[];
+  /** How long a decision may take, in milliseconds; then 503. Default 5,000. */
+  readonly decisionTimeoutMs?: number;
+  /** How many handshakes may wait for a decision; more get 503 before any check runs. Default 1,000. */
+  readonly maxPending?: number;
+  /** How many of them may come from one address (IPv6: one /56). Default 50. */
+  readonly maxPendingPerAddress?: number;
+  /** How many bytes a client may send before it is answered. Default 65,536; 0 allows none. */
+  readonly maxEarlyBytes?: number;
+  /** Peers whose connections are cut at once, before TLS and before HTTP is parsed: addresses, CIDR blocks, range names. */
+  readonly denyPeers?: readonly string[];
+  /** Is told what became of each handshake. What it throws is dropped: recording never breaks a handshake. */
+  readonly onDecision?: (event: DecisionEvent) => void;
+}
+
+/** What stands in front of a server's WebSocket libraries. */
+export interface Gate {
+  /** How many handshakes wait for a decision. */
+  readonly pending: number;
+  /** Takes the gate away. Upgrades reach the libraries as they did before; those that wait are refused. */
+  readonly detach: () => void;
+  /** Refuses all upgrades from now on, with 503, and those that wait. Accepted connections stay. */
+  readonly close: () => void;
+  /** The policy in words. */
+  readonly explain: () => string;
+}
+
+const gates = new WeakMap<object, number>();
+
+/** Whether a gate stands in front of the server. */
+export const isAttached = (server: object | undefined): boolean =>
+  server !== undefined && (gates.get(server) ?? 0) > 0;
+
+/**
+ * Sits on the instance's `emit`, as a property that is not enumerable: listeners stay the user's own, in their order, whenever they are
+ * added. A listener could not gate: the others would run all the same.
+ */
+export function openGate(
+  server: Server,
+  handler: UpgradeHandler,
+  explain: () => string,
+  options: GateOptions,
+): Gate {
+  const read = readGateOptions(options);
+  refuseExtendedConnect(server);
+  const places = parking(read.maxPending ?? 1_000, read.maxPendingPerAddress ?? 50);
+  const holding: Holding = {
+    handler,
+    places,
+    trust: read.trustProxy === undefined ? undefined : trustedProxies(read.trustProxy),
+    maxHeaderLines: () => headerLinesKeptBy(server),
+    decisionTimeoutMs: read.decisionTimeoutMs ?? 5_000,
+    maxEarlyBytes: read.maxEarlyBytes ?? 65_536,
+    onDecision: read.onDecision,
+    waiting: new Set(),
+    isClosed: () => state === "closed",
+  };
+  const isDeniedPeer = read.denyPeers && compileRanges(readAddressRanges("attach", read.denyPeers));
+  let state: "open" | "closed" | "detached" = "open";
+
+  const passOn = server.emit;
+  const ownEmit = Object.getOwnPropertyDescriptor(server, "emit");
+
+  function emit(this: unknown, event: string | symbol, ...args: unknown[]): boolean {
+    if (state !== "detached") {
+      if (event === "upgrade") return onUpgrade(args);
+      if (event === "request") return onRequest(args);
+      if (event === "connection" && isDenied(args[0] as Socket)) return true;
+      if (event === "stream" && isExtendedConnect(args[1] as IncomingHttpHeaders)) {
+        refuseStream(args[0] as Http2Stream);
+        return true;
+      }
+    }
+    return Reflect.apply(passOn, server, [event, ...args]);
+  }
+
+  /** Other protocols go where they would have gone without a gate, and so does what nobody listens for. */
+  function onUpgrade(args: unknown[]): boolean {
+    const [request, socket, head] = args as [IncomingMessage, Duplex, Buffer];
+    const proceed = (): boolean => Reflect.apply(passOn, server, ["upgrade", ...args]);
+    if (!asksForWebSocket(request.rawHeaders) || server.listenerCount("upgrade") === 0) return proceed();
+    return holdUpgrade(holding, socketTarget(request, socket, head, proceed));
+  }
+
+  /** Node sends upgrades here when nobody listens for them, and some libraries accept them here. */
+  function onRequest(args: unknown[]): boolean {
+    const [request, response] = args as [IncomingMessage, ServerResponse];
+    const proceed = (): boolean => Reflect.apply(passOn, server, ["request", ...args]);
+    if (!asksForWebSocket(request.rawHeaders)) return proceed();
+    return holdUpgrade(holding, requestTarget(request, response, proceed));
+  }
+
+  function isDenied(socket: Socket): boolean {
+    const peer = isDeniedPeer && parsePeerAddress(socket.remoteAddress);
+    if (peer === undefined || !isDeniedPeer?.(peer)) return false;
+    socket.on("error", () => undefined);
+    socket.destroy();
+    return true;
+  }
+
+  Object.defineProperty(server, "emit", {
+    value: emit,
+    writable: true,
+    configurable: true,
+    enumerable: false,
+  });
+  gates.set(server, (gates.get(server) ?? 0) + 1);
+
+  function refuseWaiting(): void {
+    for (const shutDown of [...holding.waiting]) shutDown();
+  }
+
+  return {
+    get pending() {
+      return places.size;
+    },
+    explain,
+    close: () => {
+      if (state === "open") state = "closed";
+      refuseWaiting();
+    },
+    detach: () => {
+      if (state === "detached") return;
+      state = "detached";
+      gates.set(server, (gates.get(server) ?? 1) - 1);
+      refuseWaiting();
+      // Somebody may have wrapped this emit since; then it stays, and passes everything on.
+      if (server.emit !== emit) return;
+      if (ownEmit === undefined) Reflect.deleteProperty(server, "emit");
+      else Object.defineProperty(server, "emit", ownEmit);
+    },
+  };
+}
+
+function readGateOptions(options: GateOptions): GateOptions {
+  return readOptions<GateOptions>("attach", options, {
+    trustProxy: anything,
+    decisionTimeoutMs: aPositiveInteger,
+    maxPending: aPositiveInteger,
+    maxPendingPerAddress: aPositiveInteger,
+    maxEarlyBytes: aCount,
+    denyPeers: aTextList,
+    onDecision: aFunction,
+  });
+}

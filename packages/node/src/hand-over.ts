@@ -1,0 +1,28 @@
+import type { IncomingMessage } from "node:http";
+import type { Handshake } from "@firmshake/core";
+import { rewriteOf } from "@firmshake/core/gate";
+
+const protocolHeader = "sec-websocket-protocol";
+
+/** Takes what must not reach a WebSocket library out of the request: withheld subprotocols, secrets in the query. */
+export function rewriteRequest(request: IncomingMessage, handshake: Handshake): void {
+  const rewrite = rewriteOf(handshake);
+  if (rewrite === undefined) return;
+  if (rewrite.target !== undefined) request.url = rewrite.target;
+  if (rewrite.protocols !== undefined) offerOnly(request, rewrite.protocols);
+}
+
+/** Node reads both views out of the raw lines when they are first asked for, by a count of its own: so they are asked for before. */
+function offerOnly(request: IncomingMessage, protocols: readonly string[]): void {
+  const { headers, headersDistinct, rawHeaders } = request;
+  for (let at = rawHeaders.length - 2; at >= 0; at -= 2) {
+    if (rawHeaders[at]?.toLowerCase() === protocolHeader) rawHeaders.splice(at, 2);
+  }
+  delete headers[protocolHeader];
+  delete headersDistinct[protocolHeader];
+  if (protocols.length === 0) return;
+  const value = protocols.join(", ");
+  rawHeaders.push("Sec-WebSocket-Protocol", value);
+  headers[protocolHeader] = value;
+  headersDistinct[protocolHeader] = [value];
+}

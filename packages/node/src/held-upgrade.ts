@@ -1,0 +1,211 @@
+import { type Handshake, type ProxyTrust, type Refusal, refuse } from "@firmshake/core";
+import { isPromiseLike, openingRefusal, spendPermit } from "@firmshake/core/gate";
+import { ignore } from "./answer-on-socket.ts";
+import { rememberConnection } from "./connection.ts";
+import { type DecisionEvent, type DecisionOutcome, loggablePath } from "./decision-event.ts";
+import { rewriteRequest } from "./hand-over.ts";
+import { nodeHandshake } from "./node-handshake.ts";
+import type { Parking } from "./parking.ts";
+import type { Ruling, UpgradeHandler } from "./ruling.ts";
+import type { Target } from "./target.ts";
+
+/** What the upgrades of one gate have in common. */
+export interface Holding {
+  readonly handler: UpgradeHandler;
+  readonly places: Parking;
+  readonly trust: ProxyTrust | undefined;
+  readonly maxHeaderLines: () => number;
+  readonly decisionTimeoutMs: number;
+  readonly maxEarlyBytes: number;
+  readonly onDecision: ((event: DecisionEvent) => void) | undefined;
+  /** Ends each upgrade that waits, at shutdown. */
+  readonly waiting: Set<() => void>;
+  readonly isClosed: () => boolean;
+}
+
+// Taken at load: tests of applications replace the globals by faked ones.
+const { setTimeout, clearTimeout, process } = globalThis;
+const { nextTick } = process;
+
+const retrySoon = [["Retry-After", "1"]] as const;
+const overloaded = refuse("overloaded", undefined, { headers: retrySoon });
+const shuttingDown = refuse("shutting_down", undefined, { headers: [["Retry-After", "5"]] });
+const timedOut = refuse("decision_timeout", undefined, { headers: retrySoon });
+const clientGone = refuse("client_gone");
+const earlyData = refuse("early_data");
+
+/**
+ * Holds one upgrade until it is decided. A decision that is there at once is carried out in the same stack, and nothing else about the
+ * socket is touched; otherwise the upgrade is parked.
+ *
+ * @returns what `emit` answers.
+ */
+export function holdUpgrade(holding: Holding, target: Target): boolean {
+  const startedAt = holding.onDecision === undefined ? 0 : performance.now();
+  const abort = lazyAbort();
+  const handshake = nodeHandshake(
+    target.request,
+    holding.maxHeaderLines(),
+    abort.signal,
+    holding.trust,
+  );
+  const held: Held = { holding, target, handshake, startedAt };
+  const refusal = refusalBeforeChecks(held);
+  if (refusal !== undefined) return conclude(held, { outcome: "refused", refusal, trail: [] });
+
+  const { request, socket } = target;
+  const ruling = rule(holding.handler, { request, socket, handshake });
+  if (!isPromiseLike(ruling)) return conclude(held, ruling);
+  park(held, ruling, abort);
+  return true;
+}
+
+interface Held {
+  readonly holding: Holding;
+  readonly target: Target;
+  readonly handshake: Handshake;
+  readonly startedAt: number;
+}
+
+function refusalBeforeChecks({ holding, handshake }: Held): Refusal | undefined {
+  if (holding.isClosed()) return shuttingDown;
+  if (!holding.places.hasRoomFor(handshake)) return overloaded;
+  return openingRefusal(handshake);
+}
+
+function rule(handler: UpgradeHandler, upgrade: Parameters<UpgradeHandler>[0]): ReturnType<UpgradeHandler> {
+  try {
+    return handler(upgrade);
+  } catch (cause) {
+    return failed(cause);
+  }
+}
+
+const failed = (cause: unknown): Ruling => ({
+  outcome: "refused",
+  refusal: refuse("check_failed", undefined, { cause, reason: "threw" }),
+  trail: [],
+});
+
+/**
+ * Waits for the ruling while watching the socket. Nothing is read: what arrives meanwhile waits in the stream, up to its high-water mark.
+ * A client that resets would end the process if nobody listened for the error.
+ */
+function park(held: Held, ruling: PromiseLike<Ruling>, abort: LazyAbort): void {
+  const { holding, target, handshake } = held;
+  const { socket } = target;
+  const leave = holding.places.enter(handshake);
+  let isOver = false;
+
+  const settle = (settled: Ruling, carryOut: (settled: Ruling) => void): void => {
+    if (isOver) return;
+    isOver = true;
+    clearTimeout(deadline);
+    socket.off("end", onGone).off("close", onGone);
+    holding.waiting.delete(shutDown);
+    leave();
+    carryOut(settled);
+    socket.off("error", ignore);
+  };
+  const giveUp = (refusal: Refusal, reason: unknown): void => {
+    settle({ outcome: "refused", refusal, trail: [] }, (settled) => conclude(held, settled));
+    abort.abort(reason);
+  };
+  const onGone = (): void => giveUp(clientGone, new DOMException("The client left.", "AbortError"));
+  const shutDown = (): void => giveUp(shuttingDown, new DOMException("Shutting down.", "AbortError"));
+  const onDeadline = (): void => giveUp(timedOut, new DOMException("Undecided.", "TimeoutError"));
+  const onRuling = (settled: Ruling): void => {
+    // Out of the promise: what a library's listener throws is an uncaught exception, as it was without a gate.
+    nextTick(() => settle(settled, (final) => conclude(held, final)));
+  };
+
+  socket.on("error", ignore);
+  socket.on("end", onGone).on("close", onGone);
+  holding.waiting.add(shutDown);
+  const deadline = setTimeout(onDeadline, holding.decisionTimeoutMs);
+  ruling.then(onRuling, (cause: unknown) => onRuling(failed(cause)));
+}
+
+/** Carries a ruling out. */
+function conclude(held: Held, ruling: Ruling): boolean {
+  const { holding, target, handshake } = held;
+  if (ruling.outcome === "permitted") {
+    if (target.socket.destroyed || target.socket.readableEnded) return abandon(held, ruling);
+    if (target.earlyBytes() > holding.maxEarlyBytes) {
+      return refuseWith(held, earlyData, ruling);
+    }
+    for (const permit of ruling.permits) spendPermit(permit, handshake);
+    rewriteRequest(target.request, handshake);
+    rememberConnection([target.request, target.socket], ruling.permits);
+    tell(held, "accepted", ruling);
+    return target.proceed();
+  }
+  if (ruling.outcome === "answered") {
+    tell(held, "answered", ruling);
+    target.finish();
+    return true;
+  }
+  return ruling.refusal.code === "client_gone"
+    ? abandon(held, ruling)
+    : refuseWith(held, ruling.refusal, ruling);
+}
+
+function refuseWith(held: Held, refusal: Refusal, ruling: Ruling): boolean {
+  tell(held, "refused", { ...ruling, outcome: "refused", refusal });
+  held.target.refuse(refusal);
+  return true;
+}
+
+/** Nobody is there to be answered, and nobody behind the gate was told of the socket. */
+function abandon(held: Held, ruling: Ruling): boolean {
+  const { socket } = held.target;
+  socket.on("error", ignore);
+  socket.destroy();
+  tell(held, "abandoned", ruling);
+  return true;
+}
+
+function tell({ holding, handshake, startedAt }: Held, outcome: DecisionOutcome, ruling: Ruling): void {
+  if (holding.onDecision === undefined) return;
+  const refusal = ruling.outcome === "refused" ? ruling.refusal : undefined;
+  const answered = ruling.outcome === "answered" ? ruling : undefined;
+  try {
+    holding.onDecision({
+      outcome,
+      path: loggablePath(handshake.path),
+      clientAddress: handshake.clientAddress,
+      subject: handshake.identity?.subject,
+      code: refusal?.code,
+      status: outcome === "abandoned" ? undefined : (refusal?.status ?? answered?.status),
+      reason: refusal?.reason,
+      reported: ruling.outcome === "permitted" ? ruling.reported?.code : undefined,
+      trail: ruling.trail,
+      cause: refusal?.cause ?? answered?.cause,
+      elapsedMs: performance.now() - startedAt,
+    });
+  } catch {
+    // A recorder that fails must not decide about connections.
+  }
+}
+
+interface LazyAbort {
+  readonly signal: () => AbortSignal;
+  readonly abort: (reason: unknown) => void;
+}
+
+/** An abort signal costs more than most checks; it is made when somebody asks for it. */
+function lazyAbort(): LazyAbort {
+  let controller: AbortController | undefined;
+  let abortedWith: { readonly reason: unknown } | undefined;
+  return {
+    signal: () => {
+      controller ??= new AbortController();
+      if (abortedWith !== undefined) controller.abort(abortedWith.reason);
+      return controller.signal;
+    },
+    abort: (reason) => {
+      abortedWith = { reason };
+      controller?.abort(reason);
+    },
+  };
+}

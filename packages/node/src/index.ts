@@ -1,0 +1,6 @@
+export * from "@firmshake/core";
+export { type Attachable, attach, type Policy } from "./attach.ts";
+export { type Connection, connectionOf } from "./connection.ts";
+export type { DecisionEvent, DecisionOutcome } from "./decision-event.ts";
+export type { Gate, GateOptions } from "./gate.ts";
+export type { Ruling, Upgrade, UpgradeHandler } from "./ruling.ts";

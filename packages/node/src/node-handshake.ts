@@ -1,0 +1,53 @@
+import type { IncomingMessage } from "node:http";
+import type { TLSSocket } from "node:tls";
+import type { Handshake, ProxyTrust, TlsFacts } from "@firmshake/core";
+import { createHandshake } from "@firmshake/core/gate";
+
+/**
+ * The view of a Node request. Addresses and TLS are taken from `request.socket`: the socket that comes with the upgrade event is on
+ * Node 26 not always one that knows them.
+ */
+export function nodeHandshake(
+  request: IncomingMessage,
+  maxHeaderLines: number,
+  signal: () => AbortSignal,
+  trust: ProxyTrust | undefined,
+): Handshake {
+  return createHandshake(
+    {
+      method: request.method ?? "",
+      target: request.url ?? "",
+      httpVersion: request.httpVersion,
+      headerLines: request.rawHeaders,
+      maxHeaderLines,
+      showsConnectionHeader: true,
+      peerAddress: () => request.socket.remoteAddress,
+      tls: () => tlsOf(request.socket as Partial<TLSSocket>),
+      signal,
+    },
+    trust,
+  );
+}
+
+function tlsOf(socket: Partial<TLSSocket>): TlsFacts | undefined {
+  if (socket.encrypted !== true) return undefined;
+  return Object.freeze({
+    get protocol(): string | undefined {
+      return socket.getProtocol?.() ?? undefined;
+    },
+    get serverName(): string | undefined {
+      return typeof socket.servername === "string" ? socket.servername : undefined;
+    },
+    get isClientAuthorized(): boolean {
+      return socket.authorized === true;
+    },
+  });
+}
+
+/** How many header lines Node keeps on this server; of requests with more it drops some without a word. */
+export function headerLinesKeptBy(server: object): number {
+  const { maxHeadersCount } = server as { readonly maxHeadersCount?: number | null };
+  return Math.min(maxHeadersCount || nodeKeeps, nodeKeeps);
+}
+
+const nodeKeeps = 1_000;
