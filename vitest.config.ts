@@ -1,15 +1,20 @@
 import { defineConfig } from "vitest/config";
 
 // Tests run the sources themselves: the condition is in each package's exports, so there is no build in between.
-const conditions = ["@firmshake/source"];
+const conditions = ["@firmshake/source", "module", "node", "development|production"];
 
 export default defineConfig({
-  resolve: { conditions: [...conditions, "module", "node", "development|production"] },
-  ssr: { resolve: { conditions: [...conditions, "module", "node", "development|production"] } },
+  resolve: { conditions },
+  ssr: { resolve: { conditions } },
   test: {
-    include: ["test/**/*.test.ts"],
+    include: ["test/**/*.test.{ts,mjs}"],
     typecheck: { enabled: true, include: ["test/**/*.test-d.ts"], tsconfig: "test/tsconfig.json" },
-    coverage: { provider: "v8", include: ["packages/*/src/**/*.ts"], reporter: ["text-summary", "json-summary"] },
+    coverage: {
+      provider: "v8",
+      include: ["packages/*/src/**/*.ts"],
+      exclude: ["packages/playground/**"],
+      reporter: ["text-summary", "json-summary", "html"],
+    },
     testTimeout: 20_000,
   },
 });

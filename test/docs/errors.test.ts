@@ -1,0 +1,62 @@
+import { readFileSync } from "node:fs";
+import { configErrorCodes, type RefusalCode, refusalKinds } from "@firmshake/core";
+import { describe, expect, it } from "vitest";
+import { examplesIn } from "./examples.ts";
+
+const page = readFileSync(new URL("../../docs/errors.md", import.meta.url), "utf8");
+const refusalCodes = Object.keys(refusalKinds) as readonly RefusalCode[];
+const codes: readonly string[] = [...refusalCodes, ...configErrorCodes];
+
+describe("docs/errors.md", () => {
+  it("has one heading for each code, in the order of the tables in core", () => {
+    const headings = [...page.matchAll(/^### `([^`]+)`$/gm)].map(([, code]) => code);
+    expect(headings).toEqual(codes);
+  });
+
+  it("has one table row for each code, with a link to its heading", () => {
+    const rows = [...page.matchAll(/^\| \[`([^`]+)`\]\(#([^)]+)\) \|/gm)];
+    expect(rows.map(([, code]) => code)).toEqual(codes);
+    expect(rows.map(([, , anchor]) => anchor)).toEqual(codes.map((code) => code.toLowerCase()));
+  });
+
+  describe.each(refusalCodes)("%s", (code) => {
+    const { status, closeCode, retryable, title } = refusalKinds[code];
+    const again = retryable ? "retryable" : "terminal";
+
+    it("is in the table as core has it", () => {
+      const row = `| [\`${code}\`](#${code}) | ${status} | ${closeCode} | ${again} | ${title} |`;
+      expect(page.split("\n")).toContain(row);
+    });
+
+    it("is described as core has it, with its cause and what to do", () => {
+      const [summary, ...list] = sectionOf(code)
+        .split("\n")
+        .filter((line) => line !== "");
+      expect(summary).toBe(`${status}, close code ${closeCode}, ${again}: “${title}”`);
+      expect(list.map((line) => /^- \*\*(\w+):\*\* .+\.$/.exec(line)?.[1])).toEqual([
+        "Cause",
+        "Operator",
+        "Client",
+      ]);
+    });
+  });
+
+  it.each(configErrorCodes)("shows what throws %s, and nothing else under its heading", (code) => {
+    const thrown = examplesIn("errors.md", sectionOf(code))
+      .filter(({ flags }) => flags[0] === "throws")
+      .map(({ flags }) => flags[1]);
+    expect(thrown.filter((other) => other !== code)).toEqual([]);
+    if (!codesWithoutShortExample.has(code)) expect(thrown).toHaveLength(1);
+  });
+});
+
+/** Thrown by a running server alone; the tests of the packages see to them. */
+const codesWithoutShortExample = new Set<string>([
+  "ERR_FIRMSHAKE_NOT_ATTACHED",
+]);
+
+/** What stands between the code's heading and the next. */
+function sectionOf(code: string): string {
+  const [, behind = ""] = page.split(`\n### \`${code}\`\n`);
+  return behind.split(/\n#{2,3} /)[0] ?? "";
+}
