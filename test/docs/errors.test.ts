@@ -51,9 +51,7 @@ describe("docs/errors.md", () => {
 });
 
 /** Thrown by a running server alone; the tests of the packages see to them. */
-const codesWithoutShortExample = new Set<string>([
-  "ERR_FIRMSHAKE_NOT_ATTACHED",
-]);
+const codesWithoutShortExample = new Set<string>(["ERR_FIRMSHAKE_NOT_ATTACHED"]);
 
 /** What stands between the code's heading and the next. */
 function sectionOf(code: string): string {

@@ -2,8 +2,7 @@
  * What a gate for some runtime is built from: make the handshake, look at it, spend the permit, rewrite the request, answer.
  * Applications do not need this entry; `@firmshake/node` does.
  */
-export { isPromiseLike } from "./guard/check.ts";
-export { compilePath } from "./guard/path-pattern.ts";
+
 export {
   aBoolean,
   aCount,
@@ -11,9 +10,13 @@ export {
   anything,
   aPositiveInteger,
   aTextList,
+  aTimeoutMs,
   readOptions,
 } from "./config/options.ts";
+export { isRefusal } from "./decision/decision.ts";
 export { spendPermit, wasPermittedBy } from "./decision/permit.ts";
+export { defineCheck, isPromiseLike, ranks } from "./guard/check.ts";
+export { compilePath } from "./guard/path-pattern.ts";
 export { readAddressRanges } from "./handshake/address-ranges.ts";
 export {
   createHandshake,

@@ -55,7 +55,10 @@ export {
   trustedProxies,
 } from "./handshake/proxy-trust.ts";
 export type { TrailEntry } from "./handshake/trail.ts";
-export { type ExpressRateLimitStore, expressRateLimitStore } from "./stores/express-rate-limit-store.ts";
+export {
+  type ExpressRateLimitStore,
+  expressRateLimitStore,
+} from "./stores/express-rate-limit-store.ts";
 export {
   type MemoryRateLimitStoreOptions,
   memoryRateLimitStore,

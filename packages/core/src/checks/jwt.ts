@@ -1,4 +1,4 @@
-import { type JWTPayload, jwtVerify, type JWTVerifyResult } from "jose";
+import { type JWTPayload, type JWTVerifyResult, jwtVerify } from "jose";
 import { ConfigError } from "../config/config-error.ts";
 import {
   aBoolean,
@@ -10,6 +10,7 @@ import {
   aPositiveNumber,
   aText,
   aTextList,
+  aTimeoutMs,
   either,
   readOptions,
 } from "../config/options.ts";
@@ -73,7 +74,7 @@ export interface JwtCacheOptions {
 
 /** How the published keys are asked for. */
 export interface JwksOptions {
-  /** Longest wait for one answer, in milliseconds. Default 5,000. */
+  /** Longest wait for one answer, in milliseconds; less than the time for a decision, so that old keys can still serve. Default 3,000. */
   readonly timeoutMs?: number;
   /** How old keys may grow before they are asked for again, in milliseconds. Default 600,000. */
   readonly maxAgeMs?: number;
@@ -121,6 +122,7 @@ export function jwt(options: JwtOptions): Check<{ readonly identity: Identity }>
       rank: ranks.token,
       credential: from.some((source) => source.isAmbient) ? "ambient" : "explicit",
       givesIdentity: true,
+      withhold: (handshake) => void extractToken(handshake, from, maxTokenBytes),
       weaknesses: read.insecureAllowMissingExpiry
         ? ["insecureAllowMissingExpiry: tokens that never end are accepted"]
         : [],
@@ -145,9 +147,11 @@ async function decideOn(
   keySet: KeySet,
   cache: VerifiedTokenCache | undefined,
 ): Promise<Allow<{ readonly identity: Identity }> | Refusal> {
+  // Taken before: keys that change meanwhile did not verify this token.
+  const version = keySet.version();
   const outcome = await verify(token);
   if ("ok" in outcome) return outcome;
-  cache?.remember(token, outcome, keySet.version());
+  cache?.remember(token, outcome, version);
   return allowWith({ identity: outcome });
 }
 
@@ -156,7 +160,13 @@ function verifier(
   algorithms: readonly string[],
   keySet: KeySet,
 ): (token: string) => Promise<Identity | Refusal> {
-  const { issuer, audience, typ, subjectClaim = "sub", insecureAllowMissingExpiry = false } = options;
+  const {
+    issuer,
+    audience,
+    typ,
+    subjectClaim = "sub",
+    insecureAllowMissingExpiry = false,
+  } = options;
   const verifyOptions = {
     issuer,
     audience: typeof audience === "string" ? audience : [...audience],
@@ -170,10 +180,14 @@ function verifier(
     try {
       result = await jwtVerify(token, keySet.find, verifyOptions);
     } catch (error) {
-      return error instanceof KeysUnavailable ? keysUnavailable : invalidToken(reasonOf(error), error);
+      return error instanceof KeysUnavailable
+        ? keysUnavailable
+        : invalidToken(reasonOf(error), error);
     }
     const { payload, protectedHeader } = result;
     if (typ === undefined && !isUsualType(protectedHeader.typ)) return invalidToken("typ");
+    // JSON has numbers, such as 1e999, that are read as infinite: an end that never comes.
+    if (payload.exp === Number.POSITIVE_INFINITY) return invalidToken("exp");
     if (outlives(payload, options.maxLifetimeSeconds)) return invalidToken("maxLifetimeSeconds");
     const subject = Object.hasOwn(payload, subjectClaim) ? payload[subjectClaim] : undefined;
     return typeof subject === "string" && subject !== ""
@@ -184,13 +198,22 @@ function verifier(
 
 function identityOf(subject: string, payload: JWTPayload): Identity {
   const expiresAt = payload.exp === undefined ? undefined : payload.exp * 1000;
-  return Object.freeze({ subject, scheme: "bearer", claims: Object.freeze(payload), expiresAt });
+  return Object.freeze({ subject, scheme: "bearer", claims: deepFrozen(payload), expiresAt });
+}
+
+/** Identities are remembered and shared: whoever could change a claim would change it for every connection of the token. */
+function deepFrozen<Value extends object>(value: Value): Value {
+  for (const inner of Object.values(value)) {
+    if (typeof inner === "object" && inner !== null) deepFrozen(inner);
+  }
+  return Object.freeze(value);
 }
 
 /** Other types are made for other readers: DPoP proofs, logout tokens, security events (RFC 8725 §2.8). */
-function isUsualType(typ: string | undefined): boolean {
-  const name = typ?.toLowerCase().replace(/^application\//, "");
-  return name === undefined || name === "jwt" || name === "at+jwt";
+function isUsualType(typ: unknown): boolean {
+  if (typ === undefined) return true;
+  const name = typeof typ === "string" ? typ.toLowerCase().replace(/^application\//, "") : "";
+  return name === "jwt" || name === "at+jwt";
 }
 
 function outlives({ exp }: JWTPayload, maxLifetimeSeconds: number | undefined): boolean {
@@ -200,13 +223,18 @@ function outlives({ exp }: JWTPayload, maxLifetimeSeconds: number | undefined): 
 
 /** jose's codes hold nothing of the token. */
 function reasonOf(error: unknown): string {
-  const { code, claim } = (error ?? {}) as { readonly code?: unknown; readonly claim?: unknown };
+  const { code, claim } = Object(error) as { readonly code?: unknown; readonly claim?: unknown };
   const detail = typeof claim === "string" && claim !== "unspecified" ? ` ${claim}` : "";
   return typeof code === "string" ? `${code}${detail}` : "not verified";
 }
 
 function publishedKeys({ jwksUri, jwks = {} }: JwtOptions): KeySet {
-  const { timeoutMs = 5_000, maxAgeMs = 600_000, maxStaleMs = 3_600_000, cooldownMs = 30_000 } = jwks;
+  const {
+    timeoutMs = 3_000,
+    maxAgeMs = 600_000,
+    maxStaleMs = 3_600_000,
+    cooldownMs = 30_000,
+  } = jwks;
   return remoteKeySet({
     uri: readUri(jwksUri),
     fetch: jwks.fetch ?? ((...request) => fetch(...request)),
@@ -219,7 +247,8 @@ function publishedKeys({ jwksUri, jwks = {} }: JwtOptions): KeySet {
 
 function readUri(given: string | URL | undefined): URL {
   const uri = given !== undefined && URL.canParse(given) ? new URL(given) : undefined;
-  const isLoopback = uri !== undefined && ["localhost", "127.0.0.1", "[::1]"].includes(uri.hostname);
+  const isLoopback =
+    uri !== undefined && ["localhost", "127.0.0.1", "[::1]"].includes(uri.hostname);
   if (uri?.protocol === "https:" || (uri?.protocol === "http:" && isLoopback)) return uri;
   throw new ConfigError(
     "ERR_FIRMSHAKE_JWKS_URI_INSECURE",
@@ -255,7 +284,7 @@ function readJwtOptions(options: JwtOptions): JwtOptions {
   }
   if (read.jwks !== undefined) {
     readOptions<JwksOptions>("jwt.jwks", read.jwks, {
-      timeoutMs: aPositiveInteger,
+      timeoutMs: aTimeoutMs,
       maxAgeMs: aPositiveNumber,
       maxStaleMs: aPositiveNumber,
       cooldownMs: aPositiveNumber,
@@ -273,9 +302,12 @@ function readJwtOptions(options: JwtOptions): JwtOptions {
 }
 
 const isSourceList = (value: unknown): boolean =>
-  Array.isArray(value) &&
-  value.length > 0 &&
-  value.every((source) => typeof (source as Partial<TokenSource> | null)?.read === "function");
+  Array.isArray(value) && value.length > 0 && value.every(isSource);
+
+function isSource(source: unknown): boolean {
+  const { name, isAmbient, read } = (source ?? {}) as Partial<TokenSource>;
+  return typeof name === "string" && typeof isAmbient === "boolean" && typeof read === "function";
+}
 
 const summaryOf = (
   { issuer, audience, jwksUri, typ }: JwtOptions,

@@ -1,9 +1,9 @@
 import { allow, refuse } from "../decision/decision.ts";
 import { type Check, defineCheck, ranks } from "../guard/check.ts";
+import { readAddressRanges } from "../handshake/address-ranges.ts";
 import { forwardedOf, type Handshake } from "../handshake/handshake.ts";
 import { compileRanges } from "../parse/address-range.ts";
 import { parseAuthority } from "../parse/authority.ts";
-import { readAddressRanges } from "../handshake/address-ranges.ts";
 import { parsePeerAddress } from "../parse/ip-address.ts";
 
 /**
@@ -22,7 +22,8 @@ export function loopbackHost(): Check {
 }
 
 const denied = refuse("host_denied", undefined, {
-  reason: "a foreign host name over loopback; name it with host([...]) or trust the proxy that forwards it",
+  reason:
+    "a foreign host name over loopback; name it with host([...]) or trust the proxy that forwards it",
 });
 const isLoopback = compileRanges(readAddressRanges("loopback host", ["loopback"]));
 

@@ -1,6 +1,12 @@
 import { ConfigError } from "../config/config-error.ts";
 import { aBoolean, kindOf, readOptions } from "../config/options.ts";
-import { allow, type Decision, type MaybePromise, type NoFacts, refuse } from "../decision/decision.ts";
+import {
+  allow,
+  type Decision,
+  type MaybePromise,
+  type NoFacts,
+  refuse,
+} from "../decision/decision.ts";
 import { type Check, defineCheck, isPromiseLike, ranks } from "../guard/check.ts";
 import type { Handshake } from "../handshake/handshake.ts";
 import { parseAuthority } from "../parse/authority.ts";
@@ -52,14 +58,17 @@ export function origin(
   const entries = typeof allowed === "string" ? [allowed] : allowed;
   const isAllowed = typeof entries === "function" ? resolved(entries) : listed(entries);
   const summary = typeof entries === "function" ? "by function" : entries.join(", ");
-  const isListed = typeof entries !== "function" && !entries.includes("same-origin") && !allowMissing;
+  const isListed =
+    typeof entries !== "function" && !entries.includes("same-origin") && !allowMissing;
   return defineCheck(
     {
       name: "origin",
       summary: allowMissing ? `${summary}, or none` : summary,
       rank: ranks.header,
       origin: { isListed, isOff: false, allowsNull: insecureAllowNull },
-      weaknesses: insecureAllowNull ? ["insecureAllowNull: sandboxed frames of any page may connect"] : [],
+      weaknesses: insecureAllowNull
+        ? ["insecureAllowNull: sandboxed frames of any page may connect"]
+        : [],
     },
     (handshake) => {
       const text = handshake.headers.joined("origin");
@@ -102,7 +111,10 @@ type OriginTest = (text: string, handshake: Handshake) => MaybePromise<Decision<
 
 function listed(entries: readonly string[]): OriginTest {
   if (!Array.isArray(entries) || entries.length === 0) {
-    throw invalidEntry(kindOf(entries), `Write the pages that may connect, such as ["https://app.example.com"], or "same-origin".`);
+    throw invalidEntry(
+      kindOf(entries),
+      `Write the pages that may connect, such as ["https://app.example.com"], or "same-origin".`,
+    );
   }
   for (const entry of entries) refuseUnsendable(entry);
   const exact = new Set(entries.filter((entry) => !entry.includes("*") && entry !== "same-origin"));
@@ -152,7 +164,8 @@ function isSameOrigin(origin: SerializedOrigin, handshake: Handshake): boolean {
 }
 
 function refuseUnsendable(entry: unknown): asserts entry is string {
-  if (typeof entry !== "string") throw invalidEntry(kindOf(entry), "Write each origin as a string.");
+  if (typeof entry !== "string")
+    throw invalidEntry(kindOf(entry), "Write each origin as a string.");
   if (entry === "same-origin" || parseSerializedOrigin(entry) !== undefined) return;
   if (entry === "*") {
     throw new ConfigError(
@@ -173,8 +186,11 @@ function refuseUnsendable(entry: unknown): asserts entry is string {
 
 function readWildcard(entry: string): Wildcard {
   const star = entry.indexOf("://*.");
-  const base = star === -1 ? undefined : parseSerializedOrigin(`${entry.slice(0, star)}://${entry.slice(star + 5)}`);
-  if (base === undefined || base.kind !== "name" || !base.host.includes(".")) {
+  const base =
+    star === -1
+      ? undefined
+      : parseSerializedOrigin(`${entry.slice(0, star)}://${entry.slice(star + 5)}`);
+  if (base === undefined || base.kind !== "name" || !isWildcardBase(base.host)) {
     throw invalidEntry(
       `"${entry}"`,
       `A wildcard stands for whole labels in front of a name of two or more, as in "https://*.example.com".`,
@@ -182,6 +198,10 @@ function readWildcard(entry: string): Wildcard {
   }
   return { scheme: base.scheme, suffix: `.${base.host}`, port: base.port };
 }
+
+/** A single label would be a whole top-level domain, but for the one that is always this machine (RFC 6761 §6.3). */
+const isWildcardBase = (host: string): boolean =>
+  host === "localhost" || host.slice(0, -1).includes(".");
 
 /** The text that a browser would send for what was probably meant. */
 function adviceFor(entry: string): string {

@@ -9,7 +9,13 @@ import {
   oneOf,
   readOptions,
 } from "../config/options.ts";
-import { allow, type Decision, type HeaderLine, type NoFacts, refuse } from "../decision/decision.ts";
+import {
+  allow,
+  type Decision,
+  type HeaderLine,
+  type NoFacts,
+  refuse,
+} from "../decision/decision.ts";
 import { type Check, defineCheck, isPromiseLike, ranks } from "../guard/check.ts";
 import { forwardedOf, type Handshake } from "../handshake/handshake.ts";
 import { isHttpToken } from "../parse/http-token.ts";
@@ -31,7 +37,7 @@ export interface RateLimitOptions {
   readonly store?: RateLimitStore;
   /** How many leading bits of an IPv6 address make one client: an access line usually has 56 to 64. Default 56. */
   readonly ipv6PrefixBits?: number;
-  /** What the limit is called in the `RateLimit` fields, and in the keys of a shared store. Default `handshakes`. */
+  /** What the limit is called in the `RateLimit` fields and in the keys of the store. Default `handshakes`. */
   readonly name?: string;
 }
 
@@ -57,7 +63,9 @@ export function rateLimit(options: RateLimitOptions): Check {
   const read = readRateLimitOptions(options);
   const { limit, windowMs, key = "address", ipv6PrefixBits = 56, name = "handshakes" } = read;
   const { store = memoryRateLimitStore() } = read;
-  const keyOf = typeof key === "function" ? key : key === "identity" ? identityKey : addressKey(ipv6PrefixBits);
+  refuseSharedStore(store, name);
+  const keyOf =
+    typeof key === "function" ? key : key === "identity" ? identityKey : addressKey(ipv6PrefixBits);
   const rule: RateLimitRule = Object.freeze({ limit, windowMs });
   const conclude = conclusions(rule, name);
   const by = typeof key === "function" ? "function" : key;
@@ -65,7 +73,11 @@ export function rateLimit(options: RateLimitOptions): Check {
     {
       name: "rateLimit",
       summary: `${limit} in ${windowMs / 1000} s by ${by}, ${store.summary ?? "in a store"}`,
-      ...(key === "address" ? { rank: ranks.rate } : key === "identity" ? { rank: ranks.identity } : {}),
+      ...(key === "address"
+        ? { rank: ranks.rate }
+        : key === "identity"
+          ? { rank: ranks.identity }
+          : {}),
       needsIdentity: key === "identity",
     },
     (handshake) => {
@@ -78,9 +90,7 @@ export function rateLimit(options: RateLimitOptions): Check {
       } catch (error) {
         return storeFailed(error);
       }
-      return isPromiseLike(result)
-        ? result.then(conclude, storeFailed)
-        : conclude(result);
+      return isPromiseLike(result) ? result.then(conclude, storeFailed) : conclude(result);
     },
   );
 }
@@ -95,7 +105,9 @@ function addressKey(ipv6PrefixBits: number): RateLimitKey {
   return (handshake) => {
     const client = forwardedOf(handshake).address;
     if (client === undefined) return undefined;
-    return client.family === 4 ? client.text : `${prefixOf(client, ipv6PrefixBits)}/${ipv6PrefixBits}`;
+    return client.family === 4
+      ? client.text
+      : `${prefixOf(client, ipv6PrefixBits)}/${ipv6PrefixBits}`;
   };
 }
 
@@ -110,7 +122,10 @@ function conclusions(
   { limit, windowMs }: RateLimitRule,
   name: string,
 ): (result: RateLimitResult) => Decision<NoFacts> {
-  const policy: HeaderLine = ["RateLimit-Policy", `"${name}";q=${limit};w=${Math.ceil(windowMs / 1000)}`];
+  const policy: HeaderLine = [
+    "RateLimit-Policy",
+    `"${name}";q=${limit};w=${Math.ceil(windowMs / 1000)}`,
+  ];
   return ({ isAllowed, remaining, retryAfterMs, resetAfterMs }) => {
     if (isAllowed === true) return allow;
     const retryAfter = Math.max(1, Math.ceil(retryAfterMs / 1000));
@@ -140,7 +155,10 @@ function readRateLimitOptions(options: RateLimitOptions): RateLimitOptions {
     ["limit", "windowMs"],
   );
   if (read.name !== undefined && !isHttpToken(read.name)) {
-    throw new ConfigError("ERR_FIRMSHAKE_OPTION_INVALID", `rateLimit: "name" must be one token, such as "chat".`);
+    throw new ConfigError(
+      "ERR_FIRMSHAKE_OPTION_INVALID",
+      `rateLimit: "name" must be one token, such as "chat".`,
+    );
   }
   if (read.ipv6PrefixBits !== undefined && read.key !== undefined && read.key !== "address") {
     throw new ConfigError(
@@ -149,6 +167,20 @@ function readRateLimitOptions(options: RateLimitOptions): RateLimitOptions {
     );
   }
   return read;
+}
+
+const namesOfStores = new WeakMap<RateLimitStore, Set<string>>();
+
+/** Two limits of one name in one store would count each handshake twice, under the same keys. */
+function refuseSharedStore(store: RateLimitStore, name: string): void {
+  const names = namesOfStores.get(store) ?? new Set();
+  if (names.has(name)) {
+    throw new ConfigError(
+      "ERR_FIRMSHAKE_STORE_SHARED",
+      `rateLimit: another limit named "${name}" counts in the same store. Give each its own "name", or use one rateLimit(...) in both guards where they are to share.`,
+    );
+  }
+  namesOfStores.set(store, names.add(name));
 }
 
 const isStore = (value: unknown): boolean =>

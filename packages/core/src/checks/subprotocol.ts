@@ -57,7 +57,7 @@ export function subprotocol(
       if (agreed === undefined && required) {
         return handshake.protocols.length === 0 ? missing : unsupported;
       }
-      progressOf(handshake).protocols = agreed === undefined ? [] : [agreed];
+      progressOf(handshake).agreed = agreed === undefined ? [] : [agreed];
       return allowWith({ subprotocol: agreed });
     },
   );

@@ -7,7 +7,7 @@ export interface OptionRule {
 }
 
 /**
- * Reads an options object by a table: unknown names and wrong values throw, absent options stay absent.
+ * Reads an options object by a table: unknown names and wrong values throw, absent options stay absent. Answers with a copy.
  *
  * @param owner - How the caller is written in source, such as `rateLimit`; it begins each message.
  */
@@ -23,8 +23,10 @@ export function readOptions<Options extends object>(
       `${owner}: expected an options object, got ${kindOf(options)}.`,
     );
   }
+  // Without a prototype: what something else put on Object.prototype is no option of ours, least of all an insecure… one.
+  const read = Object.assign(Object.create(null) as object, options);
   const table = rules as Readonly<Record<string, OptionRule>>;
-  for (const [name, value] of Object.entries(options)) {
+  for (const [name, value] of Object.entries(read)) {
     const rule = Object.hasOwn(table, name) ? table[name] : undefined;
     if (rule === undefined) throw unknownOption(owner, name, Object.keys(table));
     if (value !== undefined && !rule.accepts(value)) {
@@ -35,14 +37,14 @@ export function readOptions<Options extends object>(
     }
   }
   for (const name of required) {
-    if ((options as Options)[name] === undefined) {
+    if ((read as Options)[name] === undefined) {
       throw new ConfigError(
         "ERR_FIRMSHAKE_OPTION_MISSING",
         `${owner}: "${name}" is required; give ${table[name]?.expected}.`,
       );
     }
   }
-  return options as Options;
+  return read as Options;
 }
 
 const rule = (expected: string, accepts: (value: unknown) => boolean): OptionRule => ({
@@ -86,6 +88,8 @@ export const aWholeNumber = (least: number, most: number): OptionRule =>
     (value) =>
       Number.isSafeInteger(value) && (value as number) >= least && (value as number) <= most,
   );
+/** Timers that are set further ahead than 31 bits fire at once. */
+export const aTimeoutMs: OptionRule = aWholeNumber(1, 2 ** 31 - 1);
 export const either = (...rules: readonly OptionRule[]): OptionRule =>
   rule(rules.map((one) => one.expected).join(", or "), (value) =>
     rules.some((one) => one.accepts(value)),
@@ -130,12 +134,16 @@ function editDistance(from: string, to: string): number {
     const current = [row];
     for (let column = 1; column <= to.length; column++) {
       const substitution =
-        (previous[column - 1] ?? 0) + (from[row - 1] === to[column - 1] ? 0 : 1);
+        (previous[column - 1] as number) + (from[row - 1] === to[column - 1] ? 0 : 1);
       current.push(
-        Math.min((previous[column] ?? 0) + 1, (current[column - 1] ?? 0) + 1, substitution),
+        Math.min(
+          (previous[column] as number) + 1,
+          (current[column - 1] as number) + 1,
+          substitution,
+        ),
       );
     }
     previous = current;
   }
-  return previous[to.length] ?? 0;
+  return previous[to.length] as number;
 }

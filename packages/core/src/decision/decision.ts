@@ -77,7 +77,7 @@ class Refused implements Refusal {
     this.retryable = retryable;
     this.title = title;
     this.detail = detail;
-    this.headers = options.headers ?? noHeaders;
+    this.headers = frozenLines(options.headers);
     this.reason = options.reason;
     this.cause = options.cause;
     Object.freeze(this);
@@ -89,6 +89,16 @@ class Refused implements Refusal {
 }
 
 const noHeaders: readonly HeaderLine[] = Object.freeze([]);
+
+/** A copy, so that what was looked at is what is sent. */
+function frozenLines(lines: readonly HeaderLine[] = noHeaders): readonly HeaderLine[] {
+  if (lines.length === 0) return noHeaders;
+  return Object.freeze(
+    lines.map(([name, value]): HeaderLine => Object.freeze([name, value] as const)),
+  );
+}
+
+const isText = (value: unknown): boolean => typeof value === "string";
 
 /**
  * The answer of a check that has nothing against the handshake.
@@ -124,7 +134,8 @@ export function allowWith<const Facts extends object>(facts: Facts): Allow<Facts
  *
  * @param code - One of the table in `docs/errors.md`; it decides status, close code and the public sentence.
  * @param detail - A sentence of your own for the client. Never put what the client sent into it.
- * @throws {@link ConfigError} `ERR_FIRMSHAKE_REFUSAL_INVALID` for an unknown code or a header that cannot be sent.
+ * @throws {@link ConfigError} `ERR_FIRMSHAKE_REFUSAL_INVALID` for an unknown code, a detail that is no text, or a header that cannot be
+ * sent.
  * @see RFC 9457 for the form in which it is sent
  *
  * @example
@@ -143,8 +154,14 @@ export function refuse(code: RefusalCode, detail?: string, options: RefuseOption
       `refuse: there is no refusal code "${String(code).slice(0, 40)}"; use one of ${Object.keys(refusalKinds).join(", ")}.`,
     );
   }
+  if (detail !== undefined && !isText(detail)) {
+    throw new ConfigError(
+      "ERR_FIRMSHAKE_REFUSAL_INVALID",
+      "refuse: the detail must be a string: it is sent to the client.",
+    );
+  }
   for (const [name, value] of options.headers ?? noHeaders) {
-    if (!isHttpToken(name) || !isHeaderValue(value)) {
+    if (!isText(name) || !isText(value) || !isHttpToken(name) || !isHeaderValue(value)) {
       throw new ConfigError(
         "ERR_FIRMSHAKE_REFUSAL_INVALID",
         "refuse: a header's name must be a token and its value one line of Latin-1 text.",

@@ -47,11 +47,17 @@ export interface CheckInfo {
   readonly parts?: readonly AnyCheck[];
   readonly composes?: "all" | "any" | "when";
   /** The check's own word on the Origin header. */
-  readonly origin?: { readonly isListed: boolean; readonly isOff: boolean; readonly allowsNull: boolean };
+  readonly origin?: {
+    readonly isListed: boolean;
+    readonly isOff: boolean;
+    readonly allowsNull: boolean;
+  };
   readonly namesHosts?: boolean;
   /** Where the check reads credentials; `ambient` ones are sent by browsers whoever asks. */
   readonly credential?: "ambient" | "explicit";
   readonly givesIdentity?: boolean;
+  /** Marks the secrets that the check would read, where it did not get to run, so that no library sees them. */
+  readonly withhold?: (handshake: Handshake) => void;
   readonly needsIdentity?: boolean;
   /** What in it is weaker than the default. */
   readonly weaknesses?: readonly string[];
@@ -81,7 +87,7 @@ export function infoOf(check: AnyCheck): CheckInfo {
   return made;
 }
 
-/** Throws for what cannot be a check, such as a factory that was not called or a result of one that was. */
+/** A copy of the list; throws for what cannot be a check. */
 export function readChecks(owner: string, checks: readonly unknown[]): readonly AnyCheck[] {
   for (const check of checks) {
     if (typeof check === "function") continue;
@@ -90,22 +96,31 @@ export function readChecks(owner: string, checks: readonly unknown[]): readonly 
       `${owner}: a check must be a function of the handshake, got ${kindOf(check)}. Write ${owner}(origin([...]), jwt({...})), or (handshake) => allow.`,
     );
   }
-  return checks as readonly AnyCheck[];
+  return [...checks] as readonly AnyCheck[];
 }
 
 /**
  * Runs one check and writes its answer down. Never throws and never rejects.
  */
-export function runCheck(check: AnyCheck, handshake: Handshake): MaybePromise<Allow<object> | Refusal> {
+export function runCheck(
+  check: AnyCheck,
+  handshake: Handshake,
+): MaybePromise<Allow<object> | Refusal> {
+  // Asked for now: when the time is over, this is concluded before the combinators within have left.
+  const { depth } = progressOf(handshake);
   let answer: MaybePromise<Decision<object>>;
   try {
     answer = check(handshake);
+    // A `then` that is a getter, or a signal that cannot be had, may throw as the check itself may.
+    if (isPromiseLike(answer)) {
+      return untilAborted(answer, handshake).then((settled) =>
+        conclude(check, handshake, depth, settled),
+      );
+    }
   } catch (error) {
-    return conclude(check, handshake, failed(error));
+    return conclude(check, handshake, depth, failed(error));
   }
-  return isPromiseLike(answer)
-    ? untilAborted(answer, handshake).then((settled) => conclude(check, handshake, settled))
-    : conclude(check, handshake, answer);
+  return conclude(check, handshake, depth, answer);
 }
 
 export function isPromiseLike<Value>(value: MaybePromise<Value>): value is PromiseLike<Value> {
@@ -115,20 +130,21 @@ export function isPromiseLike<Value>(value: MaybePromise<Value>): value is Promi
 function conclude(
   check: AnyCheck,
   handshake: Handshake,
+  depth: number,
   answer: unknown,
 ): Allow<object> | Refusal {
   const progress = progressOf(handshake);
   const { name } = infoOf(check);
   if (isAllow(answer)) {
     addFacts(progress, answer.facts);
-    progress.trail.push({ check: name, outcome: "allow", depth: progress.depth });
+    progress.trail.push({ check: name, outcome: "allow", depth });
     return answer;
   }
   const refusal = isRefusal(answer) ? answer : failed(undefined, `answered with ${kindOf(answer)}`);
   progress.trail.push({
     check: name,
     outcome: "refuse",
-    depth: progress.depth,
+    depth,
     code: refusal.code,
     ...(refusal.reason === undefined ? {} : { reason: refusal.reason }),
   });
@@ -167,6 +183,9 @@ function untilAborted(promise: PromiseLike<unknown>, handshake: Handshake): Prom
     };
     if (signal.aborted) stop();
     else signal.addEventListener("abort", stop, { once: true });
-    promise.then(settle, (error: unknown) => settle(failed(error, "rejected")));
+    // Taken over by a promise of our own: a foreign `then` may throw, or settle with something that rejects.
+    new Promise((adopt) => adopt(promise)).then(settle, (error: unknown) =>
+      settle(failed(error, "rejected")),
+    );
   });
 }

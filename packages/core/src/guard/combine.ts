@@ -1,9 +1,15 @@
 import { ConfigError } from "../config/config-error.ts";
-import { type Allow, allow, type MaybePromise, type NoFacts, type Refusal } from "../decision/decision.ts";
+import {
+  type Allow,
+  allow,
+  type MaybePromise,
+  type NoFacts,
+  type Refusal,
+} from "../decision/decision.ts";
 import { type Handshake, progressOf } from "../handshake/handshake.ts";
 import {
-  abortRefusal,
   type AnyCheck,
+  abortRefusal,
   type Check,
   defineCheck,
   type FactsOf,
@@ -45,13 +51,15 @@ export function all<const Checks extends readonly AnyCheck[]>(
   const parts = readChecks("all", checks);
   return defineCheck(
     { name: "all", summary: "", parts, composes: "all", ...rankOf(parts) },
-    (handshake) => nested(handshake, () => runAll(parts, handshake)) as ReturnType<Check<AllFacts<Checks>>>,
+    (handshake) =>
+      nested(handshake, () => runAll(parts, handshake)) as ReturnType<Check<AllFacts<Checks>>>,
   );
 }
 
 /**
- * Allows what one of the checks allows, trying them in order. Where none does, the most telling refusal stands: the last that is more
- * than a missing token. A check that fails (and so does not know) refuses the whole.
+ * Allows what one of the checks allows, trying them in order. Where none does, the most telling refusal stands: one that may pass by
+ * itself (an issuer out of reach) before one that will not, a bad token before a missing one, the later before the earlier. A check that
+ * fails (and so does not know) refuses the whole.
  */
 export function any<const Checks extends readonly [AnyCheck, ...AnyCheck[]]>(
   ...checks: Checks
@@ -63,14 +71,20 @@ export function any<const Checks extends readonly [AnyCheck, ...AnyCheck[]]>(
   return defineCheck(
     { name: "any", summary: "", parts, composes: "any", ...rankOf(parts) },
     (handshake) =>
-      nested(handshake, () => runAny(parts, handshake)) as ReturnType<Check<FactsOf<Checks[number]>>>,
+      nested(handshake, () => runAny(parts, handshake)) as ReturnType<
+        Check<FactsOf<Checks[number]>>
+      >,
   );
 }
 
 /**
  * Runs a check only where the handshake matches; elsewhere the other one, or none.
  *
- * @param match - A path, a path that ends in `/*`, or a predicate. A predicate that throws refuses the handshake.
+ * Paths are compared letter by letter. Behind a router that takes `/ADMIN` for `/admin`, as Express does unless told otherwise, mount a
+ * guard on its route instead.
+ *
+ * @param match - A path, a path that ends in `/*`, or a synchronous predicate. One that throws, or does not answer `true` or `false`, refuses
+ * the handshake.
  * @throws {@link ConfigError} `ERR_FIRMSHAKE_ROUTE_INVALID` for a pattern that could never match as meant.
  *
  * @example
@@ -92,7 +106,11 @@ export function when<Facts extends object, Else extends object = NoFacts>(
     { name: "when", summary, parts, composes: "when", ...rankOf(parts) },
     (handshake) =>
       nested(handshake, () => {
-        const chosen = matches(handshake) ? check : otherwise;
+        const isMatch: unknown = matches(handshake);
+        // A promise is truthy: an asynchronous predicate would always choose the first check.
+        if (typeof isMatch !== "boolean")
+          throw new TypeError("The predicate of when() must answer true or false.");
+        const chosen = isMatch ? check : otherwise;
         return chosen === undefined ? allow : runCheck(chosen as AnyCheck, handshake);
       }) as ReturnType<Check<Partial<Facts> & Partial<Else>>>,
   );
@@ -137,7 +155,8 @@ function nested(handshake: Handshake, run: () => Outcome): Outcome {
 export function runAll(checks: readonly AnyCheck[], handshake: Handshake): Outcome {
   for (let index = 0; index < checks.length; index++) {
     const outcome = runCheck(checks[index] as AnyCheck, handshake);
-    if (isPromiseLike(outcome)) return outcome.then((settled) => continueAll(checks, index, handshake, settled));
+    if (isPromiseLike(outcome))
+      return outcome.then((settled) => continueAll(checks, index, handshake, settled));
     if (!outcome.ok) return outcome;
   }
   return allow;
@@ -157,7 +176,7 @@ function continueAll(
 /** Runs checks in order until one allows. What a refused branch had added is taken back. */
 function runAny(checks: readonly AnyCheck[], handshake: Handshake, before?: Refusal): Outcome {
   const progress = progressOf(handshake);
-  const { facts } = progress;
+  const { facts, agreed } = progress;
   let telling = before;
   for (let index = 0; index < checks.length; index++) {
     const outcome = runCheck(checks[index] as AnyCheck, handshake);
@@ -165,12 +184,12 @@ function runAny(checks: readonly AnyCheck[], handshake: Handshake, before?: Refu
       return outcome.then((settled) => {
         if (settled.ok || isFinal(settled)) return settled;
         if (handshake.signal.aborted) return abortRefusal(handshake.signal);
-        progress.facts = facts;
+        Object.assign(progress, { facts, agreed });
         return runAny(checks.slice(index + 1), handshake, moreTelling(telling, settled));
       });
     }
     if (outcome.ok || isFinal(outcome)) return outcome;
-    progress.facts = facts;
+    Object.assign(progress, { facts, agreed });
     telling = moreTelling(telling, outcome);
   }
   return telling as Refusal;
@@ -179,5 +198,9 @@ function runAny(checks: readonly AnyCheck[], handshake: Handshake, before?: Refu
 const isFinal = ({ code }: Refusal): boolean =>
   code === "check_failed" || code === "decision_timeout" || code === "client_gone";
 
+/** What may pass by itself tells more than what will not, and a bad token more than none. Of equals the later stands. */
 const moreTelling = (before: Refusal | undefined, now: Refusal): Refusal =>
-  before !== undefined && now.code === "token_missing" ? before : now;
+  before !== undefined && weightOf(before) > weightOf(now) ? before : now;
+
+const weightOf = ({ code, retryable }: Refusal): number =>
+  retryable ? 2 : code === "token_missing" ? 0 : 1;

@@ -7,7 +7,7 @@ import { openingRefusal } from "../handshake/validity.ts";
 import { type AnyCheck, isPromiseLike, readChecks } from "./check.ts";
 import { type AllFacts, runAll } from "./combine.ts";
 import { explainChecks } from "./explain.ts";
-import { completeChecks } from "./posture.ts";
+import { completeChecks, everyInfo } from "./posture.ts";
 
 /** What {@link guard} takes instead of a bare list of checks. */
 export interface GuardOptions<
@@ -80,12 +80,14 @@ export type GuardFacts<Checks extends readonly AnyCheck[], Mode> = Mode extends 
 export function guard<const Checks extends readonly AnyCheck[]>(
   ...checks: Checks
 ): Guard<AllFacts<Checks>>;
-export function guard<const Checks extends readonly AnyCheck[], const Mode extends GuardMode = "enforce">(
-  options: GuardOptions<Checks, Mode>,
-): Guard<GuardFacts<Checks, Mode>>;
+export function guard<
+  const Checks extends readonly AnyCheck[],
+  const Mode extends GuardMode = "enforce",
+>(options: GuardOptions<Checks, Mode>): Guard<GuardFacts<Checks, Mode>>;
 export function guard(...given: readonly unknown[]): Guard {
   const { checks, mode = "enforce", label, order = "cost" } = readGuardOptions(given);
   const ordered = completeChecks(readChecks("guard", checks), order);
+  const withholders = withholdersOf(ordered, mode);
   const title = `guard${label === undefined ? "" : ` "${label}"`}${mode === "report" ? " (report only: refuses nothing)" : ""}`;
 
   function decide(handshake: Handshake): MaybePromise<Verdict> {
@@ -113,12 +115,24 @@ export function guard(...given: readonly unknown[]): Guard {
     if (!outcome.ok && (mode === "enforce" || handshake.signal.aborted)) {
       return { ok: false, refusal: outcome, trail };
     }
+    for (const withhold of withholders) withhold(handshake);
     const { facts } = progress;
     const reported = outcome.ok ? undefined : outcome;
     return { ok: true, facts, permit: mintPermit(handshake, facts, decide), reported, trail };
   }
 
   return Object.freeze({ decide, explain: () => explainChecks(title, ordered), mode, label });
+}
+
+/** Of the checks that may have been passed by: in report mode, and in a branch that was not taken. */
+function withholdersOf(
+  checks: readonly AnyCheck[],
+  mode: GuardMode,
+): readonly ((handshake: Handshake) => void)[] {
+  const infos = everyInfo(checks);
+  const mayBePassedBy =
+    mode === "report" || infos.some(({ composes }) => composes === "any" || composes === "when");
+  return mayBePassedBy ? infos.flatMap(({ withhold }) => withhold ?? []) : [];
 }
 
 const openingEntry = ({ code, reason }: Refusal): TrailEntry => ({
@@ -131,7 +145,8 @@ const openingEntry = ({ code, reason }: Refusal): TrailEntry => ({
 
 function readGuardOptions(given: readonly unknown[]): GuardOptions {
   const [first] = given;
-  const isOptions = given.length === 1 && typeof first === "object" && first !== null && !Array.isArray(first);
+  const isOptions =
+    given.length === 1 && typeof first === "object" && first !== null && !Array.isArray(first);
   if (!isOptions) return { checks: given as readonly AnyCheck[] };
   return readOptions<GuardOptions>(
     "guard",

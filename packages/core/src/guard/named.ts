@@ -1,5 +1,5 @@
 import { ConfigError } from "../config/config-error.ts";
-import { type Check, defineCheck } from "./check.ts";
+import { type Check, defineCheck, infoOf } from "./check.ts";
 
 /**
  * Gives a check of your own the name by which trails and `explain()` call it.
@@ -21,5 +21,6 @@ export function named<Facts extends object>(name: string, check: Check<Facts>): 
       `named: write named("invited", (handshake) => allow).`,
     );
   }
-  return defineCheck({ name, summary: "" }, (handshake) => check(handshake));
+  // What is known of the check stays known: a name must not hide a cookie from the posture rules.
+  return defineCheck({ ...infoOf(check), name }, (handshake) => check(handshake));
 }

@@ -1,8 +1,10 @@
 import { ConfigError } from "../config/config-error.ts";
 import { kindOf } from "../config/options.ts";
+import { isPlainPath } from "../handshake/validity.ts";
 
 /**
- * A path, compared letter by letter and not decoded; or a path that ends in `/*`, which stands for everything below it.
+ * A path, compared letter by letter and not decoded; or a path that ends in `/*`, which stands for everything below it. Write it as it
+ * is sent: letters beyond ASCII are percent-encoded there.
  */
 export type PathPattern = `/${string}`;
 
@@ -20,6 +22,8 @@ export function compilePath(owner: string, pattern: string): (path: string) => b
   for (const sign of ["*", "?", "#", "\\", ":", "//"]) {
     if (fixed.includes(sign)) throw invalidPath(owner, `"${pattern}"`);
   }
+  // Such a target is refused before any check: a check behind this pattern would silently never run.
+  if (!isPlainPath(fixed)) throw invalidPath(owner, `"${pattern}"`);
   return isPrefix ? (path) => path.startsWith(fixed) : (path) => path === fixed;
 }
 

@@ -1,6 +1,6 @@
-import { ConfigError } from "../config/config-error.ts";
-import { insecureAnyOrigin, origin } from "../checks/origin.ts";
 import { loopbackHost } from "../checks/loopback-host.ts";
+import { insecureAnyOrigin, origin } from "../checks/origin.ts";
+import { ConfigError } from "../config/config-error.ts";
 import { type AnyCheck, type CheckInfo, infoOf } from "./check.ts";
 
 /**
@@ -32,8 +32,18 @@ function coversOrigin(check: AnyCheck): boolean {
   if (info.composes === "when") return parts.length === 2 && parts.every(coversOrigin);
   if (info.composes !== "any") return false;
   return (
-    parts.some(coversOrigin) && parts.every((part) => coversOrigin(part) || hasExplicitCredential(part))
+    parts.some(coversOrigin) &&
+    parts.every((part) => coversOrigin(part) || hasExplicitCredential(part))
   );
+}
+
+/** Whether each way through the check compares Host with a list. */
+function namesHosts(check: AnyCheck): boolean {
+  const { namesHosts: isOne, composes, parts = [] } = infoOf(check);
+  if (isOne) return true;
+  if (composes === "all") return parts.some(namesHosts);
+  if (composes === "when") return parts.length === 2 && parts.every(namesHosts);
+  return composes === "any" && parts.every(namesHosts);
 }
 
 function hasExplicitCredential(check: AnyCheck): boolean {
@@ -41,7 +51,8 @@ function hasExplicitCredential(check: AnyCheck): boolean {
   return credential === "explicit" || (composes === "all" && parts.some(hasExplicitCredential));
 }
 
-const everyInfo = (checks: readonly AnyCheck[]): readonly CheckInfo[] =>
+/** What is known of the checks and of all their parts. */
+export const everyInfo = (checks: readonly AnyCheck[]): readonly CheckInfo[] =>
   checks.flatMap((check) => {
     const info = infoOf(check);
     return [info, ...everyInfo(info.parts ?? [])];
@@ -50,7 +61,7 @@ const everyInfo = (checks: readonly AnyCheck[]): readonly CheckInfo[] =>
 /** A listed origin cannot be rebound: its page's name would have to be on the list. */
 function needsLoopbackRule(checks: readonly AnyCheck[]): boolean {
   const infos = everyInfo(checks);
-  if (infos.some((info) => info.namesHosts)) return false;
+  if (checks.some(namesHosts)) return false;
   return infos.some((info) => info.origin !== undefined && !info.origin.isListed);
 }
 
@@ -87,6 +98,7 @@ function refuseMissingIdentity(checks: readonly AnyCheck[]): void {
         `guard: ${info.name} goes by identity, and no check before it finds one. Add jwt({...}) to the same guard, or key: "address".`,
       );
     }
-    isKnown ||= info.givesIdentity === true || info.composes === undefined && info.rank === undefined;
+    isKnown ||=
+      info.givesIdentity === true || (info.composes === undefined && info.rank === undefined);
   }
 }

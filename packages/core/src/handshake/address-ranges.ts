@@ -1,6 +1,11 @@
 import { ConfigError } from "../config/config-error.ts";
 import { nearestName } from "../config/options.ts";
-import { type AddressRange, isAligned, namedRanges, parseAddressRange } from "../parse/address-range.ts";
+import {
+  type AddressRange,
+  isAligned,
+  namedRanges,
+  parseAddressRange,
+} from "../parse/address-range.ts";
 import { maskOf } from "../parse/ip-address.ts";
 
 /**

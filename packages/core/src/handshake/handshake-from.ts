@@ -1,4 +1,4 @@
-import { aPositiveInteger, aText, anything, readOptions } from "../config/options.ts";
+import { anything, aText, aTimeoutMs, readOptions } from "../config/options.ts";
 import { createHandshake, type Handshake, type TlsFacts } from "./handshake.ts";
 import { type ProxyTrust, type TrustedProxiesOptions, trustedProxies } from "./proxy-trust.ts";
 
@@ -43,11 +43,15 @@ const maxHeaderLines = 1_000;
  * ```
  */
 export function handshakeFrom(request: RequestLike, options: HandshakeFromOptions = {}): Handshake {
-  const { peerAddress, trustProxy, timeoutMs = defaultTimeoutMs } = readOptions<HandshakeFromOptions>(
-    "handshakeFrom",
-    options,
-    { peerAddress: aText, trustProxy: anything, timeoutMs: aPositiveInteger },
-  );
+  const {
+    peerAddress,
+    trustProxy,
+    timeoutMs = defaultTimeoutMs,
+  } = readOptions<HandshakeFromOptions>("handshakeFrom", options, {
+    peerAddress: aText,
+    trustProxy: anything,
+    timeoutMs: aTimeoutMs,
+  });
   const url = new URL(request.url);
   const headerLines = [...request.headers].flat();
   if (!headerLines.some((text, index) => index % 2 === 0 && text.toLowerCase() === "host")) {

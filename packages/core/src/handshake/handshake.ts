@@ -77,7 +77,10 @@ export interface Rewrite {
 /** What changes while the checks run. Reached only through the functions below. */
 interface Progress {
   facts: Readonly<Record<string, unknown>>;
-  protocols: readonly string[] | undefined;
+  /** What a check agreed on of the offered subprotocols: one or none of them. Taken back with the facts of a refused branch. */
+  agreed: readonly string[] | undefined;
+  /** Offered subprotocols that hold a secret. Never taken back. */
+  withheld: ReadonlySet<string>;
   target: string | undefined;
   trail: TrailEntry[];
   depth: number;
@@ -86,6 +89,7 @@ interface Progress {
 
 const noFacts = Object.freeze({});
 const noProtocols: readonly string[] = Object.freeze([]);
+const noneWithheld: ReadonlySet<string> = new Set();
 
 class OpeningHandshake implements Handshake {
   readonly method: string;
@@ -96,7 +100,8 @@ class OpeningHandshake implements Handshake {
   readonly #trust: ProxyTrust | undefined;
   readonly #progress: Progress = {
     facts: noFacts,
-    protocols: undefined,
+    agreed: undefined,
+    withheld: noneWithheld,
     target: undefined,
     trail: [],
     depth: 0,
@@ -186,7 +191,8 @@ class OpeningHandshake implements Handshake {
   }
 
   static progressOf(handshake: Handshake): Progress {
-    if (!(#progress in handshake)) throw new TypeError("This is not a handshake made by Firmshake.");
+    if (!(#progress in handshake))
+      throw new TypeError("This is not a handshake made by Firmshake.");
     return handshake.#progress;
   }
 
@@ -228,6 +234,8 @@ export const hasTrust: (handshake: Handshake) => boolean = OpeningHandshake.hasT
 
 /** What a gate has to change in the request before it hands it over. */
 export function rewriteOf(handshake: Handshake): Rewrite | undefined {
-  const { protocols, target } = progressOf(handshake);
+  const { agreed, withheld, target } = progressOf(handshake);
+  const left = agreed ?? (withheld.size > 0 ? handshake.protocols : undefined);
+  const protocols = left?.filter((name) => !withheld.has(name));
   return protocols === undefined && target === undefined ? undefined : { protocols, target };
 }

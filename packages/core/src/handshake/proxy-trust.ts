@@ -146,7 +146,9 @@ function clientHop(
 
 /** The one scheme that all values name; null where they differ. */
 function readProto(lines: readonly string[]): string | null | undefined {
-  const words = lines.flatMap((line) => line.split(",")).map((word) => trimBlanks(word).toLowerCase());
+  const words = lines
+    .flatMap((line) => line.split(","))
+    .map((word) => trimBlanks(word).toLowerCase());
   const [first] = words;
   return words.every((word) => word === first) ? first : null;
 }

@@ -29,7 +29,8 @@ function findOpeningRefusal(handshake: Handshake): Refusal | undefined {
   const host = headers.only("host");
   if (host === undefined || parseAuthority(host) === undefined) return malformed.host;
   const version = headers.only("sec-websocket-version");
-  if (version !== "13") return headers.all("sec-websocket-version").length > 1 ? malformed.version : wrongVersion;
+  if (version !== "13")
+    return headers.all("sec-websocket-version").length > 1 ? malformed.version : wrongVersion;
   if (!isHandshakeKey(headers.only("sec-websocket-key"))) return malformed.key;
   if (headers.all("origin").length > 1) return malformed.origin;
   if (headers.all("authorization").length > 1) return malformed.authorization;
@@ -67,13 +68,14 @@ const wrongVersion = refuse("version_unsupported", undefined, {
  * A path and perhaps a query, in printable ASCII. Absolute targets and `//host` name another authority to some parsers, backslashes are
  * slashes to others, and dot segments (which browsers resolve before they send) would let one path pass for another.
  */
-function isPlainPath(target: string): boolean {
+export function isPlainPath(target: string): boolean {
   if (!target.startsWith("/") || target.startsWith("//")) return false;
   let segmentStart = 1;
   let isInPath = true;
   for (let index = 0; index <= target.length; index++) {
     const code = index === target.length ? 0x2f : target.charCodeAt(index);
     if (code <= 0x20 || code >= 0x7f || code === 0x5c || code === 0x23) return false;
+    if (isInPath && code === 0x25 && isEncodedAlphanumeric(target, index)) return false;
     if (isInPath && (code === 0x2f || code === 0x3f)) {
       if (isDotSegment(target, segmentStart, index)) return false;
       segmentStart = index + 1;
@@ -83,15 +85,27 @@ function isPlainPath(target: string): boolean {
   return true;
 }
 
+/** Nobody needs to encode a letter or a digit; some routers decode it, and `/%61dmin` would be `/admin` behind the checks (RFC 3986 §6.2.2.2). */
+function isEncodedAlphanumeric(target: string, at: number): boolean {
+  const code = Number.parseInt(target.slice(at + 1, at + 3), 16);
+  return (
+    (code >= 0x30 && code <= 0x39) ||
+    (code >= 0x41 && code <= 0x5a) ||
+    (code >= 0x61 && code <= 0x7a)
+  );
+}
+
 /** `.` and `..`, also where the dots are percent-encoded. */
 function isDotSegment(target: string, start: number, end: number): boolean {
-  if (end - start < 1 || end - start > 6) return false;
+  if (end - start < 1 || end - start > 6 || !".%".includes(target.charAt(start))) return false;
   const segment = target.slice(start, end).toLowerCase().replaceAll("%2e", ".");
   return segment === "." || segment === "..";
 }
 
 function asksForUpgrade(headers: HeaderLines): boolean {
-  const options = parseTokenList(headers.joined("connection") ?? "");
+  const value = headers.joined("connection") ?? "";
+  if (value === "Upgrade") return true; // what all browsers but Firefox send
+  const options = parseTokenList(value);
   return options?.some((option) => option.toLowerCase() === "upgrade") ?? false;
 }
 
@@ -117,7 +131,8 @@ const isBase64Code = (code: number): boolean =>
   code === 0x2b;
 
 function hasValidProtocols({ headers, protocols }: Handshake): boolean {
-  if (!headers.has("sec-websocket-protocol")) return true;
-  const tokens = parseTokenList(headers.joined("sec-websocket-protocol") ?? "");
+  const offered = headers.joined("sec-websocket-protocol");
+  if (offered === undefined) return true;
+  const tokens = parseTokenList(offered);
   return tokens !== undefined && new Set(protocols).size === protocols.length;
 }

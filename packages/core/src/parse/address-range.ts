@@ -43,9 +43,7 @@ function parsePrefixBits(text: string, most: number): number | undefined {
 /** Whether no bit is set behind the prefix, as in `10.0.0.0/8` and not in `10.0.0.1/8`. */
 export function isAligned({ base, prefixBits }: AddressRange): boolean {
   if (base.family === 4) return (base.bits & maskOf(prefixBits)) >>> 0 === base.bits;
-  return base.words.every(
-    (word, index) => (word & maskOf(prefixBits - index * 32)) >>> 0 === word,
-  );
+  return base.words.every((word, index) => (word & maskOf(prefixBits - index * 32)) >>> 0 === word);
 }
 
 /** Compiles ranges into one test: a binary search for IPv4, a few masked comparisons for IPv6. Families never meet. */
@@ -60,7 +58,8 @@ export function compileRanges(ranges: readonly AddressRange[]): (address: IpAddr
     if (address.family === 4) return isWithin(starts, ends, address.bits);
     return ipv6.some(({ words, masks }) =>
       words.every(
-        (word, index) => ((address.words[index] ?? 0) & (masks[index] ?? 0)) >>> 0 === word,
+        (word, index) =>
+          ((address.words[index] as number) & (masks[index] as number)) >>> 0 === word,
       ),
     );
   };
@@ -76,7 +75,8 @@ function mergedIpv4(ranges: readonly AddressRange[]): { starts: number[]; ends: 
   const ends: number[] = [];
   for (const [start, end] of blocks) {
     const last = ends.length - 1;
-    if (last >= 0 && start <= (ends[last] ?? 0) + 1) ends[last] = Math.max(ends[last] ?? 0, end);
+    if (last >= 0 && start <= (ends[last] as number) + 1)
+      ends[last] = Math.max(ends[last] as number, end);
     else {
       starts.push(start);
       ends.push(end);
@@ -90,8 +90,8 @@ function isWithin(starts: readonly number[], ends: readonly number[], bits: numb
   let high = starts.length - 1;
   while (low <= high) {
     const middle = (low + high) >>> 1;
-    if ((starts[middle] ?? 0) > bits) high = middle - 1;
-    else if ((ends[middle] ?? 0) < bits) low = middle + 1;
+    if ((starts[middle] as number) > bits) high = middle - 1;
+    else if ((ends[middle] as number) < bits) low = middle + 1;
     else return true;
   }
   return false;

@@ -1,6 +1,6 @@
 const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-const valueOf = new Int8Array(128).fill(-1);
-for (let value = 0; value < 64; value++) valueOf[alphabet.charCodeAt(value)] = value;
+const sextetOf = new Int8Array(128).fill(-1);
+for (let value = 0; value < 64; value++) sextetOf[alphabet.charCodeAt(value)] = value;
 
 /**
  * Whether the text is the one canonical base64url spelling of some bytes (RFC 4648 §3.5, §5): no padding, no other alphabet, no spare
@@ -10,10 +10,10 @@ export function isCanonicalBase64url(text: string): boolean {
   const spare = text.length % 4;
   if (spare === 1) return false;
   for (let index = 0; index < text.length; index++) {
-    if ((valueOf[text.charCodeAt(index)] ?? -1) === -1) return false;
+    if ((sextetOf[text.charCodeAt(index)] ?? -1) === -1) return false;
   }
   if (spare === 0) return true;
-  const last = valueOf[text.charCodeAt(text.length - 1)] ?? 0;
+  const last = sextetOf[text.charCodeAt(text.length - 1)] as number;
   return (last & (spare === 2 ? 0b1111 : 0b11)) === 0;
 }
 
@@ -22,7 +22,7 @@ export function decodeBase64url(text: string): string | undefined {
   if (!isCanonicalBase64url(text)) return undefined;
   const binary = atob(text.replaceAll("-", "+").replaceAll("_", "/"));
   try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(
       Uint8Array.from(binary, (character) => character.charCodeAt(0)),
     );
   } catch {

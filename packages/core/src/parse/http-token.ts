@@ -1,4 +1,5 @@
-const tokenCharacters = "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+const tokenCharacters =
+  "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 const isTokenCode = new Uint8Array(128);
 for (const character of tokenCharacters) isTokenCode[character.charCodeAt(0)] = 1;
 

@@ -27,15 +27,22 @@ export function parseSerializedOrigin(text: string): SerializedOrigin | undefine
   if (authority === undefined || authority.port === defaultPort) return undefined;
   if (written !== written.toLowerCase()) return undefined;
   const { host, kind, port = defaultPort } = authority;
+  // The reading of addresses is lenient about zeros; of what it lets through, URL knows the one spelling that browsers write.
+  if (kind === "ipv6" && new URL(`http://${host}`).host !== host) return undefined;
   return { scheme, host, kind, port };
 }
 
-/** Whether the text has the outer form of an origin of another scheme, such as `chrome-extension://abc`. */
+const webSocketSchemes: readonly string[] = ["ws", "wss"];
+
+/**
+ * Whether the text has the outer form of an origin of another scheme, such as `chrome-extension://abc`. Pages never have a WebSocket
+ * scheme, whatever they connect to.
+ */
 export function isOtherSchemeOrigin(text: string): boolean {
   const colon = text.indexOf("://");
   if (colon <= 0) return false;
   const scheme = text.slice(0, colon);
-  if (Object.hasOwn(defaultPorts, scheme)) return false;
+  if (Object.hasOwn(defaultPorts, scheme) || webSocketSchemes.includes(scheme)) return false;
   for (let index = 0; index < text.length; index++) {
     const code = text.charCodeAt(index);
     const isUnreserved =
@@ -46,7 +53,8 @@ export function isOtherSchemeOrigin(text: string): boolean {
       code === 0x5f;
     const isSeparator = index >= colon && code === (index === colon ? 0x3a : 0x2f);
     const isPort = index > colon + 2 && code === 0x3a;
-    if (index >= colon && index < colon + 3 ? !isSeparator : !(isUnreserved || isPort)) return false;
+    if (index >= colon && index < colon + 3 ? !isSeparator : !(isUnreserved || isPort))
+      return false;
   }
   return true;
 }

@@ -13,9 +13,10 @@ export function takeOne(
 ): RateLimitResult & { readonly fullAt: number } {
   const interval = windowMs / limit;
   const after = Math.max(fullAt, now) + interval;
-  // Sums of intervals miss the window by a rounding error; a thousandth of an interval is nobody's gain.
-  const excess = after - now - windowMs - interval / 1_000;
-  if (excess > 0) {
+  const excess = after - now - windowMs;
+  // Sums of intervals miss the window by a rounding error; a thousandth of an interval is nobody's gain. It is no part of the wait that
+  // the client is told, or whoever waits exactly that long could miss by the next rounding.
+  if (excess > interval / 1_000) {
     const resetAfterMs = Math.max(fullAt - now, 0);
     return { isAllowed: false, remaining: 0, retryAfterMs: excess, resetAfterMs, fullAt };
   }

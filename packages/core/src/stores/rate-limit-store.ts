@@ -22,7 +22,7 @@ export interface RateLimitResult {
  * Where handshakes are counted.
  *
  * `take` MUST be atomic: of any number of simultaneous calls for one key, no more are allowed than the rule says, whichever processes
- * they come from. It MUST NOT count what it refuses. It SHOULD cost one round trip, and MAY answer synchronously. When it throws or
+ * they come from. It SHOULD NOT count what it refuses. It SHOULD cost one round trip, and MAY answer synchronously. When it throws or
  * rejects, the handshake is refused.
  */
 export interface RateLimitStore {

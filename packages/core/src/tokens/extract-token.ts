@@ -10,21 +10,28 @@ export function extractToken(
   sources: readonly TokenSource[],
   maxTokenBytes: number,
 ): string | Refusal {
-  let found: string | undefined;
-  for (const source of sources) {
-    const tokens = source.read(handshake);
-    if (tokens === "malformed") return malformed;
-    if (tokens.length > 1 || (tokens.length === 1 && found !== undefined)) return ambiguous;
-    found ??= tokens[0];
-  }
+  // Every source reads before anything is concluded: what holds a token is withheld from the library whatever becomes of it.
+  const read = sources.map((source) => source.read(handshake));
+  const tokens = read.flatMap((found) => (found === "malformed" ? [] : found));
+  if (read.includes("malformed")) return malformed;
+  if (tokens.length > 1) return ambiguous;
+  const [found] = tokens;
   if (found === undefined) return missing;
-  if (progressOf(handshake).protocols?.length === 0 && handshake.protocols.length > 0) return alone;
-  return found.length > maxTokenBytes ? tooLong : found;
+  return isNothingLeft(handshake) ? alone : found.length > maxTokenBytes ? tooLong : found;
+}
+
+/** Whether the client offered subprotocols that are secrets alone, and could be answered none. */
+function isNothingLeft(handshake: Handshake): boolean {
+  const { withheld } = progressOf(handshake);
+  return withheld.size > 0 && handshake.protocols.every((name) => withheld.has(name));
 }
 
 /** The challenge of RFC 6750 §3; the error code only where a token was sent. */
 const challenge = (error?: string): readonly HeaderLine[] => [
-  ["WWW-Authenticate", `Bearer realm="websocket"${error === undefined ? "" : `, error="${error}"`}`],
+  [
+    "WWW-Authenticate",
+    `Bearer realm="websocket"${error === undefined ? "" : `, error="${error}"`}`,
+  ],
 ];
 
 const missing = refuse("token_missing", undefined, { headers: challenge() });
@@ -34,7 +41,10 @@ const tooLong = refuse("token_malformed", undefined, {
   headers: challenge("invalid_request"),
   reason: "longer than maxTokenBytes",
 });
-const alone = refuse("subprotocol_required", "Offer a subprotocol beside the token, to be answered with.");
+const alone = refuse(
+  "subprotocol_required",
+  "Offer a subprotocol beside the token, to be answered with.",
+);
 
 /** One answer for forged, expired and unknown, so that nothing can be told from it. The reason is for logs. */
 export const invalidToken = (reason: string, cause?: unknown): Refusal =>

@@ -1,10 +1,16 @@
-import { type CryptoKey, createLocalJWKSet, errors, type JSONWebKeySet, type JWTHeaderParameters } from "jose";
+import {
+  type CryptoKey,
+  createLocalJWKSet,
+  errors,
+  type JSONWebKeySet,
+  type JWTHeaderParameters,
+} from "jose";
 
 /** Where verification keys come from. */
 export interface KeySet {
   readonly find: (header: JWTHeaderParameters) => Promise<CryptoKey>;
-  /** Grows whenever the keys may have changed: what was verified before is verified again. */
-  readonly version: () => number;
+  /** Changes with the keys: what was verified before is verified again. Undefined while there are none to trust. */
+  readonly version: () => number | undefined;
 }
 
 /** The keys could not be had; the token may be good. */
@@ -26,6 +32,8 @@ export interface RemoteKeySetOptions {
   readonly cooldownMs: number;
 }
 
+/** After a failure without usable keys. */
+const retryMs = 5_000;
 const maxAnswerBytes = 1 << 20;
 const maxKeys = 200;
 
@@ -42,7 +50,10 @@ export function remoteKeySet(options: RemoteKeySetOptions): KeySet {
   let underWay: Promise<void> | undefined;
 
   const age = (): number => performance.now() - fetchedAt;
-  const mayAsk = (): boolean => performance.now() - askedAt >= cooldownMs;
+  const areUsable = (): boolean => keys !== undefined && age() <= maxStaleMs;
+  // Without keys every handshake waits for them: then a failure is not sat out for as long.
+  const mayAsk = (): boolean =>
+    performance.now() - askedAt >= (areUsable() ? cooldownMs : Math.min(cooldownMs, retryMs));
 
   /** Single flight. Fails silently: the caller looks at what there is afterwards. */
   function renew(): Promise<void> {
@@ -63,28 +74,44 @@ export function remoteKeySet(options: RemoteKeySetOptions): KeySet {
   }
 
   return {
-    version: () => (age() > maxStaleMs ? ++version : version),
+    version: () => (areUsable() ? version : undefined),
     find: async (header) => {
       if (age() > maxAgeMs) await renew();
-      if (keys === undefined || age() > maxStaleMs) throw new KeysUnavailable();
       try {
-        return await keys(header);
+        return await findIn(keys, header);
       } catch (error) {
-        if (!(error instanceof errors.JWKSNoMatchingKey) || (underWay === undefined && !mayAsk())) {
-          throw error;
-        }
-        await renew();
-        return await keys(header);
+        if (!(error instanceof errors.JWKSNoMatchingKey)) throw error;
+        if (underWay !== undefined || mayAsk()) await renew();
+        // A key that is not among overdue keys may be a new one, which cannot be had at the moment.
+        if (age() > maxAgeMs) throw new KeysUnavailable();
+        return await findIn(keys, header);
       }
     },
   };
+
+  function findIn(set: typeof keys, header: JWTHeaderParameters): Promise<CryptoKey> {
+    if (set === undefined || !areUsable()) throw new KeysUnavailable();
+    return set(header);
+  }
 }
 
-async function fetchKeySet(options: RemoteKeySetOptions): Promise<JSONWebKeySet> {
+/** Also ends in time where a `fetch` that was given does not look at its signal. */
+function fetchKeySet(options: RemoteKeySetOptions): Promise<JSONWebKeySet> {
+  const signal = AbortSignal.timeout(options.timeoutMs);
+  return new Promise((resolve, reject) => {
+    signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+    readKeySet(options, signal).then(resolve, reject);
+  });
+}
+
+async function readKeySet(
+  options: RemoteKeySetOptions,
+  signal: AbortSignal,
+): Promise<JSONWebKeySet> {
   const response = await options.fetch(options.uri, {
     headers: { Accept: "application/jwk-set+json, application/json" },
     redirect: "error",
-    signal: AbortSignal.timeout(options.timeoutMs),
+    signal,
   });
   if (response.status !== 200) {
     await response.body?.cancel();

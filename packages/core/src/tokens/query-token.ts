@@ -31,15 +31,22 @@ export function queryToken(name: string): TokenSource {
     read: (handshake) => {
       const { path, query } = handshake;
       if (query === "") return noTokens;
-      const tokens = new URLSearchParams(query).getAll(name);
-      if (tokens.length > 0) progressOf(handshake).target = path + without(query, name);
+      const tokens = parametersOf(query).getAll(name);
+      if (tokens.length === 0) return noTokens;
+      // Another source may have taken its own out before.
+      const progress = progressOf(handshake);
+      const left = progress.target === undefined ? query : progress.target.slice(path.length + 1);
+      progress.target = path + without(left, name);
       return tokens;
     },
   };
 }
 
+/** A question mark at the start would be left out, and one within a query is part of a name. */
+const parametersOf = (query: string): URLSearchParams => new URLSearchParams(`?${query}`);
+
 /** The query without one parameter, with its question mark; what remains is left as it was written. */
 function without(query: string, name: string): string {
-  const rest = query.split("&").filter((pair) => !new URLSearchParams(pair).has(name));
+  const rest = query.split("&").filter((pair) => !parametersOf(pair).has(name));
   return rest.length === 0 ? "" : `?${rest.join("&")}`;
 }

@@ -44,9 +44,11 @@ export function subprotocolToken(...forms: readonly SubprotocolTokenForm[]): Tok
     name: wanted.length === allForms.length ? "subprotocol" : `subprotocol (${wanted.join(", ")})`,
     isAmbient: false,
     read: (handshake) => {
-      const found = handshake.protocols.flatMap((_, at) => readAt(handshake.protocols, at, wanted));
+      const found = handshake.protocols.flatMap((entry, at, all) =>
+        readEntry(entry, all[at - 1], wanted),
+      );
       if (found.length === 0) return noTokens;
-      withhold(handshake, new Set(found.map(({ entry }) => entry)));
+      withhold(handshake, found);
       const tokens = found.map(({ token }) => token);
       return tokens.every((token) => token !== undefined) ? tokens : "malformed";
     },
@@ -65,15 +67,14 @@ const prefixes: Readonly<Record<Exclude<SubprotocolTokenForm, "bearer">, string>
   jupyter: "v1.token.websocket.jupyter.org.",
 };
 
-function readAt(
-  protocols: readonly string[],
-  at: number,
+function readEntry(
+  entry: string,
+  before: string | undefined,
   forms: readonly SubprotocolTokenForm[],
 ): readonly Found[] {
-  const entry = protocols[at] ?? "";
   return forms.flatMap((form): readonly Found[] => {
     if (form === "bearer") {
-      return at > 0 && protocols[at - 1] === "bearer" ? [{ entry, token: entry }] : [];
+      return before === "bearer" ? [{ entry, token: entry }] : [];
     }
     if (!entry.startsWith(prefixes[form])) return [];
     const text = entry.slice(prefixes[form].length);
@@ -90,8 +91,7 @@ function decodePercent(text: string): string | undefined {
 }
 
 /** Keeps the entries from every library behind the gate. */
-function withhold(handshake: Handshake, entries: ReadonlySet<string>): void {
+function withhold(handshake: Handshake, found: readonly Found[]): void {
   const progress = progressOf(handshake);
-  const offered = progress.protocols ?? handshake.protocols;
-  progress.protocols = offered.filter((name) => !entries.has(name));
+  progress.withheld = new Set([...progress.withheld, ...found.map(({ entry }) => entry)]);
 }

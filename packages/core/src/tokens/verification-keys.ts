@@ -53,7 +53,8 @@ export function readAlgorithms(
 ): readonly string[] {
   const algorithms = given ?? algorithmsOf(keys);
   for (const algorithm of algorithms) {
-    if (symmetricAlgorithms.includes(algorithm) || asymmetricAlgorithms.includes(algorithm)) continue;
+    if (symmetricAlgorithms.includes(algorithm) || asymmetricAlgorithms.includes(algorithm))
+      continue;
     throw new ConfigError(
       "ERR_FIRMSHAKE_ALGORITHM_UNSAFE",
       `jwt: "${algorithm}" is no signature algorithm that is accepted here; "algorithms" may hold ${[...symmetricAlgorithms, ...asymmetricAlgorithms].join(", ")}.`,
@@ -92,9 +93,23 @@ function refuseUnfitKeys(
       `jwt: "algorithms" ${algorithms.join(", ")} do not fit "keys". HS… goes with a Uint8Array of at least 32 bytes, all others with public keys or jwksUri.`,
     );
   }
-  const bytes = keys instanceof Uint8Array ? keys.byteLength : Number.POSITIVE_INFINITY;
-  const least = Math.max(0, ...algorithms.map((name) => Number(name.slice(2)) / 8 || 0));
-  if (isSymmetric && bytes < least) {
+  if (keys === undefined) return;
+  if (isPrivateKey(keys)) {
+    throw new ConfigError(
+      "ERR_FIRMSHAKE_KEY_UNFIT",
+      `jwt: "keys" holds a private key, which signs tokens and has no business here; give the public one.`,
+    );
+  }
+  if (!isSymmetric) return;
+  if (isKeySet(keys)) {
+    throw new ConfigError(
+      "ERR_FIRMSHAKE_KEY_UNFIT",
+      `jwt: "keys" holds a shared secret in a set. Write any(jwt({...}), jwt({...})), each with one secret as a Uint8Array.`,
+    );
+  }
+  const bytes = secretBytes(keys);
+  const least = Math.max(...algorithms.map((name) => Number(name.slice(2)) / 8));
+  if (bytes < least) {
     throw new ConfigError(
       "ERR_FIRMSHAKE_KEY_UNFIT",
       `jwt: the secret has ${bytes} bytes; ${algorithms.join(", ")} needs ${least} or more, from a random source (RFC 7518 §3.2).`,
@@ -106,7 +121,29 @@ function isSymmetricKey(keys: VerificationKeys | undefined): boolean {
   if (keys === undefined) return false;
   if (keys instanceof Uint8Array) return true;
   const json = jsonKeysOf(keys);
-  return json.length > 0 ? json.some(({ kty }) => kty === "oct") : (keys as KeyLike).type === "secret";
+  return json.length > 0
+    ? json.some(({ kty }) => kty === "oct")
+    : (keys as KeyLike).type === "secret";
+}
+
+function isPrivateKey(keys: VerificationKeys): boolean {
+  if (keys instanceof Uint8Array) return false;
+  return (keys as KeyLike).type === "private" || jsonKeysOf(keys).some((key) => "d" in key);
+}
+
+const isKeySet = (keys: VerificationKeys): keys is JsonWebKeySet =>
+  !(keys instanceof Uint8Array) && "keys" in keys;
+
+/** How many bytes a shared secret has; 0 where it does not tell. */
+function secretBytes(keys: Uint8Array | KeyLike | JsonWebKey): number {
+  if (keys instanceof Uint8Array) return keys.byteLength;
+  if ("kty" in keys) return typeof keys.k === "string" ? Math.floor((keys.k.length * 3) / 4) : 0;
+  // Node's KeyObject tells bytes, the web's CryptoKey bits.
+  const { symmetricKeySize, algorithm } = keys as {
+    readonly symmetricKeySize?: number;
+    readonly algorithm?: { readonly length?: number };
+  };
+  return symmetricKeySize ?? (algorithm?.length ?? 0) / 8;
 }
 
 function jsonKeysOf(keys: VerificationKeys): readonly JsonWebKey[] {
@@ -117,18 +154,22 @@ function jsonKeysOf(keys: VerificationKeys): readonly JsonWebKey[] {
 /** Throws for what cannot be keys; texts are refused by name, since they are what people try first. */
 export function refuseNoKeys(keys: unknown): void {
   const isObject = typeof keys === "object" && keys !== null;
-  if (isObject && (keys instanceof Uint8Array || "kty" in keys || "keys" in keys || "type" in keys)) return;
+  if (isObject && (keys instanceof Uint8Array || "kty" in keys || "type" in keys)) return;
+  if (isObject && "keys" in keys && Array.isArray(keys.keys) && keys.keys.length > 0) return;
   const advice =
     typeof keys === "string"
       ? "A secret goes in as new TextEncoder().encode(secret), a PEM text through jose's importSPKI()."
       : "Give a Uint8Array, a CryptoKey, a KeyObject, a JWK or { keys: [...] }.";
-  throw new ConfigError("ERR_FIRMSHAKE_OPTION_INVALID", `jwt: "keys" cannot be ${kindOf(keys)}. ${advice}`);
+  throw new ConfigError(
+    "ERR_FIRMSHAKE_OPTION_INVALID",
+    `jwt: "keys" cannot be ${kindOf(keys)}. ${advice}`,
+  );
 }
 
 /** Keys that were given, imported once for each algorithm they are used with. */
 export function localKeySet(keys: VerificationKeys): KeySet {
   const version = (): number => 0;
-  if (!(keys instanceof Uint8Array) && "keys" in keys) {
+  if (isKeySet(keys)) {
     const find = createLocalJWKSet(keys as unknown as JSONWebKeySet);
     return { version, find: (header) => find(header) };
   }
@@ -136,7 +177,7 @@ export function localKeySet(keys: VerificationKeys): KeySet {
   return {
     version,
     find: ({ alg = "" }) => {
-      const key = imported.get(alg) ?? importKey(keys as Exclude<VerificationKeys, JsonWebKeySet>, alg);
+      const key = imported.get(alg) ?? importKey(keys, alg);
       imported.set(alg, key);
       return key;
     },

@@ -2,8 +2,8 @@ import type { Identity } from "../handshake/identity.ts";
 
 /** Remembers tokens that were verified, within bounds. */
 export interface VerifiedTokenCache {
-  readonly find: (token: string, keysVersion: number) => Identity | undefined;
-  readonly remember: (token: string, identity: Identity, keysVersion: number) => void;
+  readonly find: (token: string, keysVersion: number | undefined) => Identity | undefined;
+  readonly remember: (token: string, identity: Identity, keysVersion: number | undefined) => void;
 }
 
 interface Remembered {
@@ -28,12 +28,14 @@ export function verifiedTokenCache(maxTokens: number, maxAgeMs: number): Verifie
       return entry.identity;
     },
     remember: (token, identity, keysVersion) => {
+      if (keysVersion === undefined) return;
       const until = Math.min(identity.expiresAt ?? Number.POSITIVE_INFINITY, Date.now() + maxAgeMs);
       remembered.delete(token);
       remembered.set(token, { identity, keysVersion, until });
-      if (remembered.size <= maxTokens) return;
-      const oldest = remembered.keys().next();
-      if (!oldest.done) remembered.delete(oldest.value);
+      for (const oldest of remembered.keys()) {
+        if (remembered.size <= maxTokens) return;
+        remembered.delete(oldest);
+      }
     },
   };
 }

@@ -1,0 +1,180 @@
+import { isIP } from "node:net";
+import type { Case, PolicyWords, RawWords, RequestWords } from "./case.ts";
+import { type Outcome, unseen } from "./outcome.ts";
+import { type LoadedPolicy, loadPolicy } from "./policy.ts";
+import type { Entry } from "./read-cases.ts";
+import { type FullRequest, fullRequest, hostOf } from "./request.ts";
+import { runInProcess } from "./run-in-process.ts";
+import { bytesOf, rawBytes, runOverSocket } from "./run-over-socket.ts";
+import { runSequence } from "./run-sequence.ts";
+import { buildToken, type TokenBuilder, tokenTypeOf } from "./tokens.ts";
+import { WordError } from "./words.ts";
+
+/** What became of one case. */
+export interface Result {
+  readonly id: string;
+  readonly file: string;
+  readonly status: "passed" | "failed" | "pending";
+  /** What was expected and what came instead, or what a pending case waits for. */
+  readonly details: readonly string[];
+  readonly notes: readonly string[];
+  readonly reason: string;
+}
+
+/** Runs a case in every way it can be run; it passes where each of them agrees. Never throws. */
+export async function runCase({ id, file, found }: Entry, builder: TokenBuilder): Promise<Result> {
+  if (found instanceof Error) {
+    return { id, file, status: "failed", details: [found.message], notes: [], reason: "" };
+  }
+  const crashes = watchForCrashes();
+  const { reason } = found;
+  try {
+    const { pending, failures, notes } = await runWays(found, builder);
+    const details = [...failures, ...(await crashes.seen())];
+    if (details.length > 0) return { id, file, status: "failed", details, notes, reason };
+    const status = pending.length > 0 ? "pending" : "passed";
+    return { id, file, status, details: pending, notes, reason };
+  } catch (error) {
+    const details = [error instanceof Error ? `${error.name}: ${error.message}` : String(error)];
+    return {
+      id,
+      file,
+      status: "failed",
+      details: [...details, ...(await crashes.seen())],
+      notes: [],
+      reason,
+    };
+  } finally {
+    crashes.stop();
+  }
+}
+
+interface Ran {
+  readonly pending: readonly string[];
+  readonly failures: readonly string[];
+  readonly notes: readonly string[];
+}
+
+async function runWays(found: Case, builder: TokenBuilder): Promise<Ran> {
+  const { policy, steps } = found.given;
+  const request: Partial<RequestWords> = found.given.request ?? {};
+  if (steps !== undefined) {
+    if (found.expect !== "as-steps") throw new WordError("a case with steps expects as-steps");
+    return runSequence(policy, steps, builder);
+  }
+  if (found.expect === "as-steps") throw new WordError("as-steps without steps");
+  const [later] = policy.later;
+  if (later !== undefined) throw new WordError(`policy: "${later}" is for sequences`);
+
+  const ways =
+    request.raw === undefined
+      ? await waysOf(found, request, builder)
+      : [rawWay(policy, request, request.raw, builder)];
+  const failures: string[] = [];
+  const notes = new Set<string>();
+  for (const { name, run } of ways) {
+    const outcome = await run();
+    failures.push(...disagreements(found, outcome).map((what) => `${name}: ${what}`));
+    if (outcome.note !== undefined) notes.add(outcome.note);
+    if (outcome.code === "check_failed") notes.add("a check threw");
+  }
+  return { pending: [], failures, notes: [...notes] };
+}
+
+interface Way {
+  readonly name: string;
+  readonly run: () => Promise<Outcome>;
+}
+
+async function waysOf(
+  { given }: Case,
+  words: Partial<RequestWords>,
+  builder: TokenBuilder,
+): Promise<readonly Way[]> {
+  const token = given.token === undefined ? undefined : await buildToken(builder, given.token);
+  const request = fullRequest(words, token);
+  const tokenType = token === undefined ? undefined : tokenTypeOf(token);
+  const load = (): LoadedPolicy =>
+    loadPolicy(given.policy, { builder, requestedHost: hostOf(request), tokenType });
+  const inProcess = { name: "in process", run: () => runInProcess(load, request) };
+  if (!canBeSaid(request)) return [inProcess];
+  return [
+    inProcess,
+    { name: "over a socket", run: () => runOverSocket(load, request, bytesOf(request)) },
+  ];
+}
+
+/** What only a parser can answer is asked over a socket alone. */
+function rawWay(
+  policy: PolicyWords,
+  words: Partial<RequestWords>,
+  raw: RawWords,
+  builder: TokenBuilder,
+): Way {
+  const [, requestedHost] =
+    raw.lines.map((line) => /^host:[ \t]*(.*?)[ \t]*$/i.exec(line)).find(Boolean) ?? [];
+  const load = (): LoadedPolicy =>
+    loadPolicy(policy, { builder, requestedHost, tokenType: undefined });
+  return {
+    name: "over a socket",
+    run: () => runOverSocket(load, fullRequest(words), rawBytes(raw)),
+  };
+}
+
+/** Node answers a head of more than 16 KiB by itself. */
+const maxHeadBytes = 15_000;
+
+/** Whether the parser on the other side would see just this text: blanks at the ends of values are lost, and line ends mean lines. */
+function canBeSaid(request: FullRequest): boolean {
+  const isValue = (value: string): boolean =>
+    value === value.trim() && [...value].every((sign) => sign >= " " || sign === "\t");
+  const isTarget = /^[\x21-\x7e]+$/.test(request.target);
+  return (
+    isTarget &&
+    request.headers.every(([name, value]) => /^[\w-]+$/.test(name) && isValue(value)) &&
+    Buffer.byteLength(bytesOf(request)) < maxHeadBytes
+  );
+}
+
+function disagreements({ expect, clientIp, code }: Case, outcome: Outcome): readonly string[] {
+  const got = `${outcome.answer}${outcome.code === undefined ? "" : ` (${outcome.code})`}`;
+  const wrong: string[] = [];
+  if (outcome.answer !== expect) wrong.push(`expected ${expect}, got ${got}`);
+  else if (code !== undefined && outcome.code !== code) wrong.push(`expected ${code}, got ${got}`);
+  if (clientIp !== undefined && !isSameAddress(outcome.clientIp, clientIp)) {
+    wrong.push(
+      `expected the client to be ${clientIp ?? "unknown"}, got ${String(outcome.clientIp)}`,
+    );
+  }
+  return wrong;
+}
+
+function isSameAddress(seen: Outcome["clientIp"], expected: string | null): boolean {
+  // No check ran, so none saw a wrong address: a policy that was not loaded denies by itself.
+  if (seen === unseen) return true;
+  if (expected === null || seen === undefined) return expected === null && seen === undefined;
+  return seen === canonical(expected);
+}
+
+/** Another spelling of an IPv6 address names the same client. */
+function canonical(address: string): string {
+  return isIP(address) === 6 ? new URL(`http://[${address}]`).hostname.slice(1, -1) : address;
+}
+
+/** An exception that reaches the process is a failure, whatever was expected. */
+function watchForCrashes(): { seen: () => Promise<readonly string[]>; stop: () => void } {
+  const crashes: string[] = [];
+  const note = (error: unknown): void => {
+    crashes.push(
+      `an exception reached the process: ${error instanceof Error ? error.message : String(error)}`,
+    );
+  };
+  process.on("uncaughtException", note).on("unhandledRejection", note);
+  return {
+    seen: async () => {
+      await new Promise((resolve) => setImmediate(resolve));
+      return crashes;
+    },
+    stop: () => process.off("uncaughtException", note).off("unhandledRejection", note),
+  };
+}

@@ -1,0 +1,315 @@
+import { spawnSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type Check, guard, insecureAnyOrigin } from "@firmshake/core";
+import { afterAll, describe, expect, it } from "vitest";
+import { requirement } from "../support/requirement.ts";
+import { inTime, LateAnswer } from "./outcome.ts";
+import { fullRequest } from "./request.ts";
+import { runFolder } from "./run-folder.ts";
+import { runInProcess } from "./run-in-process.ts";
+import { bytesOf, runOverSocket } from "./run-over-socket.ts";
+
+const folders: string[] = [];
+
+afterAll(() => {
+  for (const folder of folders) rmSync(folder, { recursive: true });
+});
+
+/** A folder with one corpus of these cases. */
+function folderOf(...cases: readonly unknown[]): string {
+  const folder = mkdtempSync(join(tmpdir(), "firmshake-corpus-"));
+  folders.push(folder);
+  writeFileSync(join(folder, "cases.json"), JSON.stringify({ corpus: "made up", cases }));
+  return folder;
+}
+
+const request = {
+  remoteAddress: "203.0.113.7",
+  tls: true,
+  headers: [
+    ["Host", "app.example.com"],
+    ["Origin", "https://app.example.com"],
+  ],
+};
+
+const good = {
+  id: "good",
+  given: { policy: { origins: ["https://app.example.com"] }, request },
+  expect: "allow",
+  reason: "listed",
+  source: "made up",
+};
+
+const raw = {
+  lines: [
+    "GET /ws HTTP/1.1",
+    "Host: app.example.com",
+    "Upgrade: websocket",
+    "Connection: Upgrade",
+    "Sec-WebSocket-Version: 13",
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+    "Origin: https://app.example.com",
+  ],
+};
+
+const token = {
+  header: { alg: "HS256" },
+  payload: { iss: "https://id.example.com", aud: "ws.example.com", exp: "@now+300" },
+  sign: { key: "hs-main", alg: "HS256" },
+};
+
+const jwt = {
+  algorithms: ["HS256"],
+  issuer: "https://id.example.com",
+  audience: "ws.example.com",
+  keys: "hs-main",
+};
+
+describe("what is reported", () => {
+  it("ends with the numbers, in this form", async () => {
+    const { lines, exitCode } = await runFolder(folderOf(good));
+    expect(lines).toEqual(["corpus: 1/1"]);
+    expect(exitCode).toBe(0);
+  });
+
+  it("names what was expected and what came, in both ways of running a case", async () => {
+    const { lines, exitCode } = await runFolder(folderOf({ ...good, expect: "deny" }));
+    expect(lines).toEqual([
+      "FAILED  good (cases.json) in process: expected deny, got allow [listed]",
+      "FAILED  good (cases.json) over a socket: expected deny, got allow [listed]",
+      "corpus: 0/1",
+    ]);
+    expect(exitCode).toBe(1);
+  });
+
+  it("says why something was denied", async () => {
+    const policy = { origins: ["https://other.example"] };
+    const { lines } = await runFolder(folderOf({ ...good, given: { policy, request } }));
+    expect(lines[0]).toContain("expected allow, got deny (origin_denied)");
+  });
+
+  it("does not take one refusal for another, where the case names one", async () => {
+    const policy = { origins: ["https://other.example"] };
+    const wrong = { ...good, given: { policy, request }, expect: "deny", code: "host_denied" };
+    const { lines, exitCode } = await runFolder(folderOf(wrong));
+    expect(lines[0]).toContain("expected host_denied, got deny (origin_denied)");
+    expect(exitCode).toBe(1);
+  });
+
+  it("fails where the checks saw another client", async () => {
+    const { lines, exitCode } = await runFolder(folderOf({ ...good, clientIp: "203.0.113.8" }));
+    expect(lines[0]).toContain("expected the client to be 203.0.113.8, got 203.0.113.7");
+    expect(exitCode).toBe(1);
+  });
+
+  it("takes an address in another spelling for the same client", async () => {
+    const given = { ...good.given, request: { ...request, remoteAddress: "2001:db8::7" } };
+    const { lines } = await runFolder(folderOf({ ...good, given, clientIp: "2001:0db8:0::7" }));
+    expect(lines).toEqual(["corpus: 1/1"]);
+  });
+
+  it("counts a policy that is not loaded as denied, and says so", async () => {
+    const given = { policy: { origins: ["*"] }, request };
+    const { lines, exitCode } = await runFolder(folderOf({ ...good, given, expect: "deny" }));
+    expect(lines[0]).toContain("note    good: the policy was not loaded: origin:");
+    expect(lines.at(-1)).toBe("corpus: 1/1");
+    expect(exitCode).toBe(0);
+  });
+
+  it("fails for an empty folder", async () => {
+    const { lines, exitCode } = await runFolder(folderOf());
+    expect(lines).toEqual(["corpus: 0/0"]);
+    expect(exitCode).toBe(1);
+  });
+});
+
+describe("sequences", () => {
+  const steps = (expected: string): unknown[] => [
+    { at: 0, do: "open", as: "a", expect: "allow" },
+    { at: 1, do: "open", as: "b", expect: expected },
+  ];
+  const rate = { handshakes: 1, perSeconds: 60, key: "ip" };
+  const sequence = { ...good, id: "sequence", expect: "as-steps" };
+
+  it("run on a faked clock", async () => {
+    const given = { policy: { ...good.given.policy, rate }, steps: steps("deny") };
+    expect((await runFolder(folderOf({ ...sequence, given }))).lines).toEqual(["corpus: 1/1"]);
+  });
+
+  it("fail at the step that went another way", async () => {
+    const given = { policy: { ...good.given.policy, rate }, steps: steps("allow") };
+    const { lines, exitCode } = await runFolder(folderOf({ ...sequence, given }));
+    expect(lines[0]).toContain("at 1 s b: expected allow, got deny (rate_limited)");
+    expect(exitCode).toBe(1);
+  });
+
+  it("are pending, and not passed, where they need what is not there yet", async () => {
+    const given = {
+      policy: { ...good.given.policy, maxMessageBytes: 10 },
+      steps: [...steps("allow"), { at: 2, do: "expect-closed", as: "a" }],
+    };
+    const { lines, exitCode } = await runFolder(folderOf(good, { ...sequence, given }));
+    expect(lines).toEqual([
+      "pending sequence: needs policy.maxMessageBytes, expect-closed",
+      "corpus: 1/2",
+    ]);
+    expect(exitCode).toBe(0);
+  });
+
+  it.each([
+    ["an unknown verb", [{ at: 0, do: "dance" }], 'unknown verb "dance"'],
+    ["an opening without an answer", [{ at: 0, do: "open" }], "open without expect"],
+    [
+      "a clock that runs backwards",
+      [
+        { at: 1, do: "open", expect: "allow" },
+        { at: 0, do: "open", expect: "allow" },
+      ],
+      "time goes back",
+    ],
+  ])("fail for %s", async (_, wrong, message) => {
+    const given = { ...good.given, request: undefined, steps: wrong };
+    const { lines, exitCode } = await runFolder(folderOf({ ...sequence, given }));
+    expect(lines[0]).toContain(message);
+    expect(exitCode).toBe(1);
+  });
+});
+
+describe("what is not understood fails", () => {
+  it.each([
+    [
+      "a word of the policy",
+      { given: { policy: { orgins: [] }, request } },
+      'unknown word "orgins"',
+    ],
+    ["a word of the case", { extra: 1 }, 'unknown word "extra"'],
+    [
+      "a word of the request",
+      { given: { policy: {}, request: { hosts: [] } } },
+      'unknown word "hosts"',
+    ],
+    ["an expectation", { expect: "maybe" }, "expected allow or deny or as-steps"],
+    ["a key", { given: { policy: { jwt: { ...jwt, keys: "x" } }, token } }, 'unknown key "x"'],
+    [
+      "a signing key",
+      { given: { policy: { jwt }, token: { ...token, sign: { key: "x", alg: "HS256" } } } },
+      'unknown secret "x"',
+    ],
+    [
+      "a mutation",
+      { given: { policy: { jwt }, token: { ...token, mutate: ["melt"] } } },
+      'unknown mutation "melt"',
+    ],
+    [
+      "a word of a sequence elsewhere",
+      { given: { policy: { ticket: {} }, request } },
+      '"ticket" is for sequences',
+    ],
+    ["a type", { given: { policy: { origins: "x" }, request } }, "expected a list"],
+  ])("%s", async (_, change, message) => {
+    const { lines, exitCode } = await runFolder(folderOf({ ...good, ...change }));
+    expect(lines[0]).toContain("FAILED  good");
+    expect(lines[0]).toContain(message);
+    expect(lines.at(-1)).toBe("corpus: 0/1");
+    expect(exitCode).toBe(1);
+  });
+
+  it("an id that is used twice", async () => {
+    const { lines } = await runFolder(folderOf(good, good));
+    expect(lines).toEqual(["FAILED  good (cases.json) the id good is used twice", "corpus: 1/2"]);
+  });
+
+  it("a file that is no corpus", async () => {
+    const folder = folderOf(good);
+    writeFileSync(join(folder, "other.json"), "{");
+    const { lines, exitCode } = await runFolder(folder);
+    expect(lines[0]).toContain("FAILED  other.json");
+    expect(exitCode).toBe(1);
+  });
+});
+
+describe("raw cases", () => {
+  it("go over a socket alone", async () => {
+    const wrong = { ...good, given: { ...good.given, request: { raw } }, expect: "deny" };
+    expect((await runFolder(folderOf(wrong))).lines).toEqual([
+      "FAILED  good (cases.json) over a socket: expected deny, got allow [listed]",
+      "corpus: 0/1",
+    ]);
+  });
+
+  it("repeat lines where they say so", async () => {
+    const lines = [...raw.lines, "@repeat:1100:a:"];
+    const given = { ...good.given, request: { raw: { lines } } };
+    const flood = { ...good, given, expect: "deny", code: "headers_too_many" };
+    expect((await runFolder(folderOf(flood))).lines).toEqual(["corpus: 1/1"]);
+  });
+});
+
+describe("slow answers", () => {
+  const never: Check = () => new Promise(() => undefined);
+  const load = () => ({
+    guard: guard(insecureAnyOrigin(), never),
+    trustProxy: undefined,
+    paths: undefined,
+  });
+
+  it("fail in process", async () => {
+    await expect(runInProcess(load, fullRequest({}))).rejects.toThrow(LateAnswer);
+  });
+
+  it("fail over a socket", async () => {
+    const full = fullRequest({});
+    await expect(runOverSocket(load, full, bytesOf(full))).rejects.toThrow(LateAnswer);
+  });
+
+  it("fail where the process was at work all the while", async () => {
+    const work = (): void => {
+      const until = performance.now() + 2_100;
+      while (performance.now() < until);
+    };
+    await expect(inTime(work)).rejects.toThrow("no answer within 2 seconds");
+  });
+});
+
+const main = join(import.meta.dirname, "dist", "main.js");
+const built = requirement("the corpus runner, built", main);
+
+describe.skipIf(built.isMissing)("the command", () => {
+  const command = (...args: readonly string[]): ReturnType<typeof spawnSync> =>
+    spawnSync(process.execPath, [main, ...args], { encoding: "utf8" });
+
+  it("prints the numbers last and succeeds", () => {
+    const { status, stdout } = command(folderOf(good));
+    expect(stdout).toBe("corpus: 1/1\n");
+    expect(status).toBe(0);
+  });
+
+  it("fails where a case does", () => {
+    const { status, stdout } = command(folderOf({ ...good, expect: "deny" }));
+    expect(stdout).toMatch(/^FAILED {2}good/);
+    expect(stdout).toMatch(/\ncorpus: 0\/1\n$/);
+    expect(status).toBe(1);
+  });
+
+  it("fails without a folder", () => {
+    expect(command().status).toBe(2);
+    expect(command("/nowhere/at/all").status).toBe(2);
+  });
+
+  it("uses the folder's own token builder, and notices an exception that reaches the process", () => {
+    const folder = folderOf({ ...good, given: { policy: { jwt }, token } });
+    mkdirSync(join(folder, "tools"));
+    writeFileSync(
+      join(folder, "tools", "build-jwt.mjs"),
+      `export const makeBuilder = () => ({
+        keys: { verify: { "hs-main": new Uint8Array(32) } },
+        build: () => { setImmediate(() => { throw new Error("out of nowhere"); }); return "a.b.c"; },
+      });`,
+    );
+    const { status, stdout } = command(folder);
+    expect(stdout).toContain("an exception reached the process: out of nowhere");
+    expect(status).toBe(1);
+  });
+});
