@@ -11,7 +11,7 @@ import {
   guard as makeGuard,
   type Verdict,
 } from "@firmshake/node";
-import { asksForWebSocket, isHandedOver, wasPermittedBy } from "@firmshake/node/adapter";
+import { addPermit, asksForWebSocket, isHandedOver, wasPermittedBy } from "@firmshake/node/adapter";
 import { expectAttach, noticeOrdinaryRequest } from "./attachment.ts";
 import { walkOf } from "./walk.ts";
 
@@ -44,9 +44,10 @@ export interface GuardMiddleware<Facts extends object = object> extends Guard<Fa
 export function guard<const Checks extends readonly AnyCheck[]>(
   ...checks: Checks
 ): GuardMiddleware<AllFacts<Checks>>;
-export function guard<const Checks extends readonly AnyCheck[], const Mode extends GuardMode = "enforce">(
-  options: GuardOptions<Checks, Mode>,
-): GuardMiddleware<GuardFacts<Checks, Mode>>;
+export function guard<
+  const Checks extends readonly AnyCheck[],
+  const Mode extends GuardMode = "enforce",
+>(options: GuardOptions<Checks, Mode>): GuardMiddleware<GuardFacts<Checks, Mode>>;
 export function guard(...given: readonly unknown[]): GuardMiddleware {
   const made = (makeGuard as (...given: readonly unknown[]) => Guard)(...given);
   expectAttach();
@@ -60,7 +61,7 @@ export function guard(...given: readonly unknown[]): GuardMiddleware {
     if (walk === undefined) return passOutsideOfWalk(made, request, next);
     const goOn = (verdict: Verdict): void => {
       if (!walk.note(verdict)) return;
-      if (isEndpoint(request, firmshake)) walk.end();
+      if (isEndpoint(request, firmshake, next)) walk.end();
       else next();
     };
     settle(made.decide(walk.upgrade.handshake), goOn, next);
@@ -77,9 +78,16 @@ function settle(
   else goOn(verdict);
 }
 
-/** Whether the middleware is the last handler of a route for GET, which a handshake is. */
-function isEndpoint(request: IncomingMessage, middleware: unknown): boolean {
-  const { route } = request as { route?: { readonly stack?: readonly RouteLayer[] } };
+/**
+ * Whether the middleware was called as the last handler of a route for GET, which a handshake is. Express leaves `route` on the request
+ * when it goes on to others; but what stands on a router itself is given the router's own `next`, and that is on the request too.
+ */
+function isEndpoint(request: IncomingMessage, middleware: unknown, given: unknown): boolean {
+  const { route, next } = request as {
+    route?: { readonly stack?: readonly RouteLayer[] };
+    next?: unknown;
+  };
+  if (given === next) return false;
   const handlers = route?.stack?.filter(({ method }) => method === undefined || method === "get");
   return handlers?.at(-1)?.handle === middleware;
 }
@@ -100,7 +108,11 @@ function passOutsideOfWalk(
 ): void {
   if (isHandedOver(request)) {
     if (wasPermittedBy(request, guard)) return next();
-    const goOn = (verdict: Verdict): void => next(verdict.ok ? undefined : errorOf(verdict.refusal));
+    const goOn = (verdict: Verdict): void => {
+      if (!verdict.ok) return next(errorOf(verdict.refusal));
+      addPermit(request, verdict.permit);
+      next();
+    };
     return settle(guard.decide(connectionOf(request).handshake), goOn, next);
   }
   if (asksForWebSocket(request.rawHeaders)) return next(notAttached());

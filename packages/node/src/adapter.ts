@@ -1,4 +1,5 @@
 /** What a framework's adapter is built from. Applications do not need this entry. */
-export { isHandedOver, wasPermittedBy } from "./connection.ts";
+export { defineCheck, isPromiseLike, ranks } from "@firmshake/core/gate";
+export { addPermit, isHandedOver, wasPermittedBy } from "./connection.ts";
 export { isAttached } from "./gate.ts";
 export { asksForWebSocket } from "./websocket-request.ts";

@@ -6,9 +6,12 @@ import { answerOf, type Refusal } from "@firmshake/core";
 const lingerMs = 1_000;
 /** Beyond that many lingering sockets, refused clients are cut off as soon as their answer is flushed. */
 const maxLingering = 1_000;
-const lingering = new Set<Duplex>();
+/** When each is cut off; the first is the next. */
+const lingering = new Map<Duplex, number>();
+let nextCut: NodeJS.Timeout | undefined;
 
-const { setTimeout, clearTimeout } = globalThis;
+const { setTimeout } = globalThis;
+const now = performance.now.bind(performance);
 
 /**
  * Writes a refusal once and sees to it that the socket goes: `end()` so that the bytes arrive, then what the client still sends is
@@ -24,27 +27,38 @@ export function refuseOnSocket(socket: Duplex, refusal: Refusal): void {
   closeGracefully(socket, `${head}${httpDate()}${tail}`);
 }
 
-/** Ends a socket to which a whole answer was written, or is given here. */
+/** Ends a socket to which a whole answer was written, or is given here: one byte for each letter. */
 export function closeGracefully(socket: Duplex, bytes?: string): void {
   socket.on("error", ignore);
   if (bytes === undefined) socket.end();
-  else socket.end(bytes);
+  else socket.end(bytes, "latin1");
   socket.resume();
   if (lingering.size >= maxLingering) {
     socket.once("finish", () => socket.destroy());
     return;
   }
-  lingering.add(socket);
-  const timer = setTimeout(() => socket.destroy(), lingerMs);
-  timer.unref();
-  socket.once("close", () => {
-    clearTimeout(timer);
-    lingering.delete(socket);
-  });
+  lingering.set(socket, now() + lingerMs);
+  socket.on("close", leave);
+  nextCut ??= setTimeout(cutOff, lingerMs).unref();
 }
 
-/** How many refused sockets have not closed yet. */
-export const lingeringSockets = (): ReadonlySet<Duplex> => lingering;
+function leave(this: Duplex): void {
+  lingering.delete(this);
+}
+
+/** One timer for all of them: a timer for each would cost more than its answer. */
+function cutOff(): void {
+  nextCut = undefined;
+  const time = now();
+  for (const [socket, until] of lingering) {
+    if (until > time) {
+      nextCut = setTimeout(cutOff, until - time).unref();
+      return;
+    }
+    lingering.delete(socket);
+    socket.destroy();
+  }
+}
 
 export function ignore(): void {}
 
@@ -66,7 +80,7 @@ function preparedAnswer(refusal: Refusal): PreparedAnswer {
   const connection = headers.some(([name]) => name === "Upgrade") ? "close, Upgrade" : "close";
   const made = {
     head: `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines}Content-Length: ${Buffer.byteLength(body)}\r\nDate: `,
-    tail: `\r\nConnection: ${connection}\r\n\r\n${body}`,
+    tail: `\r\nConnection: ${connection}\r\n\r\n${Buffer.from(body).toString("latin1")}`,
   };
   prepared.set(refusal, made);
   return made;

@@ -43,7 +43,10 @@ function refuseNoServer(server: unknown): void {
     typeof server === "function"
       ? "That is an app; give the server that app.listen() returns, or createServer(app)."
       : "Give the http.Server that the WebSocket library is on.";
-  throw new ConfigError("ERR_FIRMSHAKE_SERVER_INVALID", `attach: the first argument is no server. ${advice}`);
+  throw new ConfigError(
+    "ERR_FIRMSHAKE_SERVER_INVALID",
+    `attach: the first argument is no server. ${advice}`,
+  );
 }
 
 function readPolicy(policy: Policy): { handler: UpgradeHandler; explain: () => string } {

@@ -1,6 +1,12 @@
 import type { IncomingMessage } from "node:http";
-import { ConfigError, type Guard, type Handshake, type Identity, type Permit } from "@firmshake/core";
-import { wasPermittedBy as madeThePermit } from "@firmshake/core/gate";
+import {
+  ConfigError,
+  type Guard,
+  type Handshake,
+  type Identity,
+  type Permit,
+} from "@firmshake/core";
+import { wasPermittedBy as madeThePermit, spendPermit } from "@firmshake/core/gate";
 
 /** An accepted WebSocket, for as long as it lives. */
 export interface Connection<Facts extends object = object> {
@@ -8,7 +14,9 @@ export interface Connection<Facts extends object = object> {
   /** Everything that the checks have added. */
   readonly facts: Readonly<Facts>;
   /** Who was authenticated. */
-  readonly identity: Facts extends { readonly identity: infer Known } ? Known : Identity | undefined;
+  readonly identity: Facts extends { readonly identity: infer Known }
+    ? Known
+    : Identity | undefined;
   /** When it was handed over, in milliseconds since 1970. */
   readonly acceptedAt: number;
 }
@@ -64,21 +72,36 @@ export function connectionOf(request: object, guard?: Pick<Guard, "decide">): Co
   return found.connection;
 }
 
-/** Remembers what is handed over. Guards that were passed one after the other add up. */
-export function rememberConnection(keys: readonly object[], permits: readonly Permit[]): Connection {
-  const before = keys.flatMap((key) => accepted.get(key)?.permits ?? []);
-  const [first] = permits as readonly [Permit];
-  const facts = Object.freeze(Object.assign({}, ...[...before, ...permits].map((one) => one.facts)));
-  const { handshake } = first;
+/**
+ * Remembers what is handed over. Gates that a request passes one after the other add up.
+ *
+ * @param socket - Only where it is this upgrade's alone: a socket that goes on with HTTP may carry another client's request next.
+ */
+export function rememberConnection(
+  request: IncomingMessage,
+  socket: object | undefined,
+  permits: readonly Permit[],
+): void {
+  const all = [...(accepted.get(request)?.permits ?? []), ...permits];
+  const facts: { readonly identity?: Identity } = Object.freeze(
+    Object.assign({}, ...all.map((permit) => permit.facts)),
+  );
+  const { handshake } = permits[0] as Permit;
   const connection: Connection = Object.freeze({
     handshake,
     facts,
-    identity: (facts as { readonly identity?: Identity }).identity,
+    identity: facts.identity,
     acceptedAt: Date.now(),
   });
-  const entry = { connection, permits: [...new Set([...before, ...permits])] };
-  for (const key of keys) accepted.set(key, entry);
-  return connection;
+  const entry = { connection, permits: all };
+  accepted.set(request, entry);
+  if (socket !== undefined) accepted.set(socket, entry);
+}
+
+/** Adds what a guard has allowed after the hand-over, for libraries that send the request through the application once more. */
+export function addPermit(request: IncomingMessage, permit: Permit): void {
+  spendPermit(permit, connectionOf(request).handshake);
+  rememberConnection(request, accepted.has(request.socket) ? request.socket : undefined, [permit]);
 }
 
 /** Whether a gate has handed the request over. */

@@ -25,8 +25,12 @@ export interface DecisionEvent {
   readonly elapsedMs: number;
 }
 
+const maxLength = 200;
+
 /** A path as it may stand in a log line. */
 export function loggablePath(path: string): string {
   // Node decodes request lines as Latin-1: there is no half of a surrogate pair to trip over.
-  return path.slice(0, 200).replace(/[^\x21-\x7e]/g, encodeURIComponent);
+  const escaped = path.slice(0, maxLength).replace(/[^\x21-\x7e]/g, encodeURIComponent);
+  // An escape is not cut in two.
+  return escaped.slice(0, maxLength).replace(/%[0-9A-F]?$/, "");
 }

@@ -2,25 +2,31 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Http2Stream, IncomingHttpHeaders } from "node:http2";
 import type { Server, Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import { type ProxyTrust, type TrustedProxiesOptions, trustedProxies } from "@firmshake/core";
+import {
+  type Handshake,
+  type ProxyTrust,
+  type TrustedProxiesOptions,
+  trustedProxies,
+} from "@firmshake/core";
 import {
   aCount,
   aFunction,
   anything,
   aPositiveInteger,
   aTextList,
+  aTimeoutMs,
   compileRanges,
   parsePeerAddress,
   readAddressRanges,
   readOptions,
 } from "@firmshake/core/gate";
 import type { DecisionEvent } from "./decision-event.ts";
-import { holdUpgrade, type Holding } from "./held-upgrade.ts";
+import { type Holding, holdUpgrade } from "./held-upgrade.ts";
 import { isExtendedConnect, refuseExtendedConnect, refuseStream } from "./http2.ts";
 import { headerLinesKeptBy } from "./node-handshake.ts";
 import { parking } from "./parking.ts";
-import { requestTarget, socketTarget } from "./target.ts";
 import type { UpgradeHandler } from "./ruling.ts";
+import { requestTarget, socketTarget } from "./target.ts";
 import { asksForWebSocket } from "./websocket-request.ts";
 
 /** What a gate may be told. */
@@ -37,8 +43,11 @@ export interface GateOptions {
   readonly maxEarlyBytes?: number;
   /** Peers whose connections are cut at once, before TLS and before HTTP is parsed: addresses, CIDR blocks, range names. */
   readonly denyPeers?: readonly string[];
-  /** Is told what became of each handshake. What it throws is dropped: recording never breaks a handshake. */
-  readonly onDecision?: (event: DecisionEvent) => void;
+  /**
+   * Is told what became of each handshake. What it throws, or rejects with, is dropped: recording never breaks a handshake. The event is ready to be
+   * logged; the handshake, by which to find what belongs to it elsewhere, holds what the client sent.
+   */
+  readonly onDecision?: (event: DecisionEvent, handshake: Handshake) => unknown;
 }
 
 /** What stands in front of a server's WebSocket libraries. */
@@ -106,7 +115,11 @@ export function openGate(
   function onUpgrade(args: unknown[]): boolean {
     const [request, socket, head] = args as [IncomingMessage, Duplex, Buffer];
     const proceed = (): boolean => Reflect.apply(passOn, server, ["upgrade", ...args]);
-    if (!asksForWebSocket(request.rawHeaders) || server.listenerCount("upgrade") === 0) return proceed();
+    const { rawHeaders } = request;
+    // Of too many header lines Node drops some, and Upgrade may be among them; then it is held too, and refused.
+    const isHeld =
+      asksForWebSocket(rawHeaders) || rawHeaders.length / 2 >= holding.maxHeaderLines();
+    if (!isHeld || server.listenerCount("upgrade") === 0) return proceed();
     return holdUpgrade(holding, socketTarget(request, socket, head, proceed));
   }
 
@@ -163,7 +176,7 @@ export function openGate(
 function readGateOptions(options: GateOptions): GateOptions {
   return readOptions<GateOptions>("attach", options, {
     trustProxy: anything,
-    decisionTimeoutMs: aPositiveInteger,
+    decisionTimeoutMs: aTimeoutMs,
     maxPending: aPositiveInteger,
     maxPendingPerAddress: aPositiveInteger,
     maxEarlyBytes: aCount,

@@ -8,8 +8,14 @@ const protocolHeader = "sec-websocket-protocol";
 export function rewriteRequest(request: IncomingMessage, handshake: Handshake): void {
   const rewrite = rewriteOf(handshake);
   if (rewrite === undefined) return;
-  if (rewrite.target !== undefined) request.url = rewrite.target;
+  if (rewrite.target !== undefined) retarget(request, rewrite.target);
   if (rewrite.protocols !== undefined) offerOnly(request, rewrite.protocols);
+}
+
+/** Express and Connect keep the URL in a second place, from which proxies and loggers take it. */
+function retarget(request: IncomingMessage & { originalUrl?: string }, target: string): void {
+  if (request.originalUrl === request.url) request.originalUrl = target;
+  request.url = target;
 }
 
 /** Node reads both views out of the raw lines when they are first asked for, by a count of its own: so they are asked for before. */

@@ -1,12 +1,12 @@
 import { type Handshake, type ProxyTrust, type Refusal, refuse } from "@firmshake/core";
-import { isPromiseLike, openingRefusal, spendPermit } from "@firmshake/core/gate";
+import { isPromiseLike, openingRefusal } from "@firmshake/core/gate";
 import { ignore } from "./answer-on-socket.ts";
 import { rememberConnection } from "./connection.ts";
 import { type DecisionEvent, type DecisionOutcome, loggablePath } from "./decision-event.ts";
 import { rewriteRequest } from "./hand-over.ts";
 import { nodeHandshake } from "./node-handshake.ts";
 import type { Parking } from "./parking.ts";
-import type { Ruling, UpgradeHandler } from "./ruling.ts";
+import { failedRuling, type Ruling, redeemRuling, type UpgradeHandler } from "./ruling.ts";
 import type { Target } from "./target.ts";
 
 /** What the upgrades of one gate have in common. */
@@ -17,7 +17,7 @@ export interface Holding {
   readonly maxHeaderLines: () => number;
   readonly decisionTimeoutMs: number;
   readonly maxEarlyBytes: number;
-  readonly onDecision: ((event: DecisionEvent) => void) | undefined;
+  readonly onDecision: ((event: DecisionEvent, handshake: Handshake) => unknown) | undefined;
   /** Ends each upgrade that waits, at shutdown. */
   readonly waiting: Set<() => void>;
   readonly isClosed: () => boolean;
@@ -53,8 +53,8 @@ export function holdUpgrade(holding: Holding, target: Target): boolean {
   const refusal = refusalBeforeChecks(held);
   if (refusal !== undefined) return conclude(held, { outcome: "refused", refusal, trail: [] });
 
-  const { request, socket } = target;
-  const ruling = rule(holding.handler, { request, socket, handshake });
+  const { request, socket, response } = target;
+  const ruling = rule(holding.handler, { request, socket, response, handshake });
   if (!isPromiseLike(ruling)) return conclude(held, ruling);
   park(held, ruling, abort);
   return true;
@@ -73,19 +73,16 @@ function refusalBeforeChecks({ holding, handshake }: Held): Refusal | undefined 
   return openingRefusal(handshake);
 }
 
-function rule(handler: UpgradeHandler, upgrade: Parameters<UpgradeHandler>[0]): ReturnType<UpgradeHandler> {
+function rule(
+  handler: UpgradeHandler,
+  upgrade: Parameters<UpgradeHandler>[0],
+): ReturnType<UpgradeHandler> {
   try {
     return handler(upgrade);
   } catch (cause) {
-    return failed(cause);
+    return failedRuling(cause, "threw");
   }
 }
-
-const failed = (cause: unknown): Ruling => ({
-  outcome: "refused",
-  refusal: refuse("check_failed", undefined, { cause, reason: "threw" }),
-  trail: [],
-});
 
 /**
  * Waits for the ruling while watching the socket. Nothing is read: what arrives meanwhile waits in the stream, up to its high-water mark.
@@ -104,15 +101,19 @@ function park(held: Held, ruling: PromiseLike<Ruling>, abort: LazyAbort): void {
     socket.off("end", onGone).off("close", onGone);
     holding.waiting.delete(shutDown);
     leave();
-    carryOut(settled);
-    socket.off("error", ignore);
+    try {
+      carryOut(settled);
+    } finally {
+      socket.off("error", ignore);
+    }
   };
   const giveUp = (refusal: Refusal, reason: unknown): void => {
     settle({ outcome: "refused", refusal, trail: [] }, (settled) => conclude(held, settled));
     abort.abort(reason);
   };
   const onGone = (): void => giveUp(clientGone, new DOMException("The client left.", "AbortError"));
-  const shutDown = (): void => giveUp(shuttingDown, new DOMException("Shutting down.", "AbortError"));
+  const shutDown = (): void =>
+    giveUp(shuttingDown, new DOMException("Shutting down.", "AbortError"));
   const onDeadline = (): void => giveUp(timedOut, new DOMException("Undecided.", "TimeoutError"));
   const onRuling = (settled: Ruling): void => {
     // Out of the promise: what a library's listener throws is an uncaught exception, as it was without a gate.
@@ -123,20 +124,23 @@ function park(held: Held, ruling: PromiseLike<Ruling>, abort: LazyAbort): void {
   socket.on("end", onGone).on("close", onGone);
   holding.waiting.add(shutDown);
   const deadline = setTimeout(onDeadline, holding.decisionTimeoutMs);
-  ruling.then(onRuling, (cause: unknown) => onRuling(failed(cause)));
+  // Taken over by a promise of our own: a foreign `then` may throw, or settle twice.
+  Promise.resolve(ruling).then(onRuling, (cause: unknown) =>
+    onRuling(failedRuling(cause, "rejected")),
+  );
 }
 
 /** Carries a ruling out. */
-function conclude(held: Held, ruling: Ruling): boolean {
+function conclude(held: Held, given: Ruling): boolean {
   const { holding, target, handshake } = held;
+  const ruling = redeemRuling(given, handshake);
   if (ruling.outcome === "permitted") {
     if (target.socket.destroyed || target.socket.readableEnded) return abandon(held, ruling);
     if (target.earlyBytes() > holding.maxEarlyBytes) {
       return refuseWith(held, earlyData, ruling);
     }
-    for (const permit of ruling.permits) spendPermit(permit, handshake);
     rewriteRequest(target.request, handshake);
-    rememberConnection([target.request, target.socket], ruling.permits);
+    rememberConnection(target.request, target.ownSocket, ruling.permits);
     tell(held, "accepted", ruling);
     return target.proceed();
   }
@@ -165,12 +169,16 @@ function abandon(held: Held, ruling: Ruling): boolean {
   return true;
 }
 
-function tell({ holding, handshake, startedAt }: Held, outcome: DecisionOutcome, ruling: Ruling): void {
+function tell(
+  { holding, handshake, startedAt }: Held,
+  outcome: DecisionOutcome,
+  ruling: Ruling,
+): void {
   if (holding.onDecision === undefined) return;
   const refusal = ruling.outcome === "refused" ? ruling.refusal : undefined;
   const answered = ruling.outcome === "answered" ? ruling : undefined;
   try {
-    holding.onDecision({
+    const event: DecisionEvent = {
       outcome,
       path: loggablePath(handshake.path),
       clientAddress: handshake.clientAddress,
@@ -182,7 +190,9 @@ function tell({ holding, handshake, startedAt }: Held, outcome: DecisionOutcome,
       trail: ruling.trail,
       cause: refusal?.cause ?? answered?.cause,
       elapsedMs: performance.now() - startedAt,
-    });
+    };
+    const recorded = holding.onDecision(event, handshake);
+    if (isPromiseLike(recorded)) recorded.then(undefined, ignore);
   } catch {
     // A recorder that fails must not decide about connections.
   }

@@ -11,7 +11,9 @@ export function refuseExtendedConnect(server: object): void {
   for (const symbol of Object.getOwnPropertySymbols(server)) {
     if (symbol.description !== "options") continue;
     const options = (server as Record<symbol, unknown>)[symbol];
-    const { settings } = (options ?? {}) as { readonly settings?: { readonly enableConnectProtocol?: boolean } };
+    const { settings } = (options ?? {}) as {
+      readonly settings?: { readonly enableConnectProtocol?: boolean };
+    };
     if (settings?.enableConnectProtocol !== true) continue;
     throw new ConfigError(
       "ERR_FIRMSHAKE_HTTP2_UNGUARDED",
@@ -28,5 +30,7 @@ export function isExtendedConnect(headers: IncomingHttpHeaders): boolean {
 /** Nobody behind the gate gets to see such a stream (RFC 9110 §15.6.2). */
 export function refuseStream(stream: Http2Stream): void {
   stream.on("error", () => undefined);
+  // To answer a stream that is gone already would throw.
+  if (stream.destroyed || stream.closed) return;
   (stream as ServerHttp2Stream).respond({ ":status": 501 }, { endStream: true });
 }

@@ -13,6 +13,8 @@ export function nodeHandshake(
   signal: () => AbortSignal,
   trust: ProxyTrust | undefined,
 ): Handshake {
+  // Lives as long as the connection: whatever it held of the request, beyond the socket and the texts, would too.
+  const { socket } = request;
   return createHandshake(
     {
       method: request.method ?? "",
@@ -21,8 +23,8 @@ export function nodeHandshake(
       headerLines: request.rawHeaders,
       maxHeaderLines,
       showsConnectionHeader: true,
-      peerAddress: () => request.socket.remoteAddress,
-      tls: () => tlsOf(request.socket as Partial<TLSSocket>),
+      peerAddress: () => socket.remoteAddress,
+      tls: () => tlsOf(socket as Partial<TLSSocket>),
       signal,
     },
     trust,

@@ -1,5 +1,5 @@
-import { type IpAddress, parsePeerAddress, prefixOf } from "@firmshake/core/gate";
 import type { Handshake } from "@firmshake/core";
+import { type IpAddress, parsePeerAddress, prefixOf } from "@firmshake/core/gate";
 
 /** The handshakes that wait for a decision, bounded in all and for each address. */
 export interface Parking {

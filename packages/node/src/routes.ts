@@ -52,7 +52,10 @@ function readRoutes(
   return sorted.map((pattern) => {
     const guard = routes[pattern];
     if (typeof guard?.decide !== "function") {
-      throw new ConfigError("ERR_FIRMSHAKE_ROUTE_INVALID", `attach: "${pattern}" must be a guard(...).`);
+      throw new ConfigError(
+        "ERR_FIRMSHAKE_ROUTE_INVALID",
+        `attach: "${pattern}" must be a guard(...).`,
+      );
     }
     return { matches: compilePath("attach", pattern), guard };
   });

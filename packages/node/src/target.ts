@@ -7,6 +7,9 @@ import { closeGracefully, ignore, refuseOnSocket } from "./answer-on-socket.ts";
 export interface Target {
   readonly request: IncomingMessage;
   readonly socket: Duplex;
+  readonly response: ServerResponse | undefined;
+  /** The socket, where it is this handshake's alone from now on. */
+  readonly ownSocket: Duplex | undefined;
   /** What the client has sent behind the handshake so far. */
   readonly earlyBytes: () => number;
   readonly refuse: (refusal: Refusal) => void;
@@ -23,11 +26,18 @@ export function socketTarget(
   head: Buffer,
   proceed: () => boolean,
 ): Target {
+  const writtenBefore = bytesWrittenTo(socket);
   return {
     request,
     socket,
+    response: undefined,
+    ownSocket: socket,
     earlyBytes: () => head.length + socket.readableLength,
-    refuse: (refusal) => refuseOnSocket(socket, refusal),
+    refuse: (refusal) => {
+      // Behind the beginning of somebody's answer a second one would be read as part of it.
+      if (bytesWrittenTo(socket) === writtenBefore) refuseOnSocket(socket, refusal);
+      else closeGracefully(socket);
+    },
     finish: () => closeGracefully(socket),
     proceed: () => {
       if (proceed()) return true;
@@ -39,6 +49,10 @@ export function socketTarget(
   };
 }
 
+/** Undefined for a stream that does not count. */
+const bytesWrittenTo = (socket: Duplex): number | undefined =>
+  (socket as { readonly bytesWritten?: number }).bytesWritten;
+
 /** A request event: Node's own response is there to answer with, and its own listeners are on the socket. */
 export function requestTarget(
   request: IncomingMessage,
@@ -48,9 +62,15 @@ export function requestTarget(
   return {
     request,
     socket: request.socket,
+    response,
+    ownSocket: undefined,
     earlyBytes: () => 0,
     refuse: (refusal) => {
-      if (response.headersSent || response.destroyed) return;
+      if (response.destroyed || response.writableEnded) return;
+      if (response.headersSent) {
+        response.destroy();
+        return;
+      }
       const { status, headers, body } = answerOf(refusal);
       response.writeHead(status, [
         ...headers.flat(),
@@ -60,8 +80,16 @@ export function requestTarget(
         "close",
       ]);
       response.end(body);
+      mute(response);
     },
     finish: () => undefined,
     proceed,
   };
+}
+
+/** Middleware that answers after the time was over must not bring the process down: Node's response would throw. */
+function mute(response: ServerResponse): void {
+  for (const name of ["setHeader", "appendHeader", "removeHeader", "writeHead", "write", "end"]) {
+    Object.defineProperty(response, name, { value: () => response });
+  }
 }

@@ -1,0 +1,83 @@
+import type { IncomingMessage } from "node:http";
+import {
+  allowWith,
+  type Check,
+  ConfigError,
+  type Decision,
+  type Identity,
+  type MaybePromise,
+  refuse,
+} from "@firmshake/node";
+import { defineCheck, isPromiseLike, ranks } from "@firmshake/node/adapter";
+import { requestOf } from "./request-of.ts";
+
+/** Who is signed in, in the words of the application's own middleware. */
+export interface SignedIn {
+  readonly subject: string;
+  /** What else is known. Default: nothing. */
+  readonly claims?: Readonly<Record<string, unknown>>;
+  /** When the session ends, in milliseconds since 1970. Default: it does not end by itself. */
+  readonly expiresAt?: number;
+}
+
+/**
+ * Authenticates by what the middleware before the guard found out: the user of Passport, a session. Undefined, null and false refuse
+ * with 401. Adds the fact `identity`, with the scheme `session`.
+ *
+ * Sessions are cookies, which browsers send whichever page asks: a guard with this check does not accept that origins are not checked.
+ *
+ * @throws {@link ConfigError} `ERR_FIRMSHAKE_CHECK_INVALID` for what is no function.
+ *
+ * @example
+ * ```ts
+ * import type { Request } from "express";
+ * import { guard, identity, origin } from "@firmshake/express";
+ *
+ * const chat = guard(
+ *   origin(["https://app.example.com"]),
+ *   identity((request: Request & { user?: { id: string } }) => request.user && { subject: request.user.id }),
+ * );
+ * ```
+ */
+export function identity<Request extends IncomingMessage>(
+  read: (request: Request) => MaybePromise<SignedIn | undefined | null | false>,
+): Check<{ readonly identity: Identity }> {
+  if (typeof read !== "function") {
+    throw new ConfigError(
+      "ERR_FIRMSHAKE_CHECK_INVALID",
+      "identity: write identity((request) => request.user && { subject: request.user.id }).",
+    );
+  }
+  return defineCheck<{ readonly identity: Identity }>(
+    {
+      name: "identity",
+      summary: "by the application's own middleware",
+      rank: ranks.token,
+      credential: "ambient",
+      givesIdentity: true,
+    },
+    (handshake) => {
+      const found = read(requestOf<Request>(handshake));
+      return isPromiseLike(found) ? found.then(decide) : decide(found);
+    },
+  );
+}
+
+const unauthorized = refuse("unauthorized");
+const nameless = refuse("check_failed", undefined, { reason: "identity: the subject is no text" });
+
+function decide(
+  found: SignedIn | undefined | null | false,
+): Decision<{ readonly identity: Identity }> {
+  if (found === undefined || found === null || found === false) return unauthorized;
+  if (typeof found.subject !== "string" || found.subject === "") return nameless;
+  const { subject, claims = {}, expiresAt } = found;
+  return allowWith({
+    identity: Object.freeze({
+      subject,
+      scheme: "session",
+      claims: Object.freeze({ ...claims }),
+      expiresAt,
+    }),
+  });
+}
