@@ -11,7 +11,14 @@ import {
   guard as makeGuard,
   type Verdict,
 } from "@firmshake/node";
-import { addPermit, asksForWebSocket, isHandedOver, wasPermittedBy } from "@firmshake/node/adapter";
+import {
+  addPermit,
+  asksForWebSocket,
+  forgetRequest,
+  isHandedOver,
+  rememberRequest,
+  wasPermittedBy,
+} from "@firmshake/node/adapter";
 import { expectAttach, noticeOrdinaryRequest } from "./attachment.ts";
 import { walkOf } from "./walk.ts";
 
@@ -64,7 +71,7 @@ export function guard(...given: readonly unknown[]): GuardMiddleware {
       if (isEndpoint(request, firmshake, next)) walk.end();
       else next();
     };
-    settle(made.decide(walk.upgrade.handshake), goOn, next);
+    settle(made.decide(walk.handshake), goOn, next);
   }
   return Object.assign(firmshake, made);
 }
@@ -106,18 +113,27 @@ function passOutsideOfWalk(
   request: IncomingMessage,
   next: (error?: unknown) => void,
 ): void {
-  if (isHandedOver(request)) {
-    if (wasPermittedBy(request, guard)) return next();
-    const goOn = (verdict: Verdict): void => {
-      if (!verdict.ok) return next(errorOf(verdict.refusal));
-      addPermit(request, verdict.permit);
-      next();
-    };
-    return settle(guard.decide(connectionOf(request).handshake), goOn, next);
-  }
+  if (isHandedOver(request)) return decideAfterwards(guard, request, next);
   if (asksForWebSocket(request.rawHeaders)) return next(notAttached());
   noticeOrdinaryRequest(request);
   next();
+}
+
+function decideAfterwards(
+  guard: Guard,
+  request: IncomingMessage,
+  next: (error?: unknown) => void,
+): void {
+  if (wasPermittedBy(request, guard)) return next();
+  const { handshake } = connectionOf(request);
+  const goOn = (verdict: Verdict): void => {
+    forgetRequest(handshake);
+    if (!verdict.ok) return next(errorOf(verdict.refusal));
+    addPermit(request, verdict.permit);
+    next();
+  };
+  rememberRequest(handshake, request);
+  settle(guard.decide(handshake), goOn, next);
 }
 
 const errorOf = ({ status, title, code }: { status: number; title: string; code: string }): Error =>

@@ -3,4 +3,6 @@ export { type Attachable, attach, type Policy } from "./attach.ts";
 export { type Connection, connectionOf } from "./connection.ts";
 export type { DecisionEvent, DecisionOutcome } from "./decision-event.ts";
 export type { Gate, GateOptions } from "./gate.ts";
+export { identity, type SignedIn } from "./identity.ts";
+export { requestOf } from "./request-of.ts";
 export type { Ruling, Upgrade, UpgradeHandler } from "./ruling.ts";

@@ -7,8 +7,8 @@ import {
   type Identity,
   type MaybePromise,
   refuse,
-} from "@firmshake/node";
-import { defineCheck, isPromiseLike, ranks } from "@firmshake/node/adapter";
+} from "@firmshake/core";
+import { defineCheck, isPromiseLike, ranks } from "@firmshake/core/gate";
 import { requestOf } from "./request-of.ts";
 
 /** Who is signed in, in the words of the application's own middleware. */
