@@ -1,6 +1,6 @@
 export { type AddressOptions, address } from "./checks/address.ts";
 export { host } from "./checks/host.ts";
-export { type JwksOptions, type JwtCacheOptions, type JwtOptions, jwt } from "./checks/jwt.ts";
+export { jwt } from "./checks/jwt.ts";
 export {
   insecureAnyOrigin,
   type OriginOptions,
@@ -71,6 +71,7 @@ export {
 } from "./stores/rate-limiter-flexible-store.ts";
 export { bearerToken } from "./tokens/bearer-token.ts";
 export { cookieToken } from "./tokens/cookie-token.ts";
+export type { JwksOptions, JwtCacheOptions, JwtOptions } from "./tokens/jwt-options.ts";
 export { queryToken } from "./tokens/query-token.ts";
 export { type SubprotocolTokenForm, subprotocolToken } from "./tokens/subprotocol-token.ts";
 export type { TokenSource } from "./tokens/token-source.ts";

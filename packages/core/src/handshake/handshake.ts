@@ -55,7 +55,7 @@ export interface HandshakeSource {
   readonly method: string;
   readonly target: string;
   readonly httpVersion: string | undefined;
-  /** Names and values in turn. */
+  /** Names and values in turn; must not change afterwards. */
   readonly headerLines: readonly string[];
   /** Requests with as many header lines are refused: the runtime may have dropped some. */
   readonly maxHeaderLines: number;

@@ -2,9 +2,9 @@
 export class HeaderLines {
   readonly #flat: readonly string[];
 
-  /** @param flat - Names and values in turn, as in Node's `rawHeaders`; copied, since others may change theirs. */
+  /** @param flat - Names and values in turn, as in Node's `rawHeaders`. Not copied: it must not change afterwards. */
   constructor(flat: readonly string[]) {
-    this.#flat = flat.slice();
+    this.#flat = flat;
   }
 
   /** How many lines there are. */

@@ -28,18 +28,16 @@ export function bearerToken(): TokenSource {
   };
 }
 
+const b64Letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/";
+const isB64Code = new Uint8Array(128);
+for (const letter of b64Letters) isB64Code[letter.charCodeAt(0)] = 1;
+
 /** `b64token` of RFC 6750 §2.1: letters, digits and `-._~+/`, then any number of `=`. */
 function isB64Token(text: string): boolean {
   let end = text.length;
   while (end > 0 && text[end - 1] === "=") end--;
   for (let index = 0; index < end; index++) {
-    const code = text.charCodeAt(index);
-    const isAllowed =
-      (code >= 0x30 && code <= 0x39) ||
-      (code >= 0x41 && code <= 0x5a) ||
-      (code >= 0x61 && code <= 0x7a) ||
-      "-._~+/".includes(text.charAt(index));
-    if (!isAllowed) return false;
+    if (isB64Code[text.charCodeAt(index)] !== 1) return false;
   }
   return end > 0;
 }

@@ -1,0 +1,129 @@
+import { ConfigError } from "../config/config-error.ts";
+import {
+  aBoolean,
+  aCount,
+  aFunction,
+  anObject,
+  anything,
+  aPositiveInteger,
+  aPositiveNumber,
+  aText,
+  aTextList,
+  aTimeoutMs,
+  either,
+  readOptions,
+} from "../config/options.ts";
+import type { TokenSource } from "./token-source.ts";
+import { refuseNoKeys, type VerificationKeys } from "./verification-keys.ts";
+
+/** What `jwt` takes. `issuer`, `audience` and either `keys` or `jwksUri` are required. */
+export interface JwtOptions {
+  /** The one issuer whose tokens count, compared letter by letter with `iss`. Its keys vouch for no other (RFC 8725 §3.8). */
+  readonly issuer: string;
+  /** This service's own name; `aud` must hold it, or one of these (RFC 8725 §3.9). */
+  readonly audience: string | readonly string[];
+  /** The keys themselves. */
+  readonly keys?: VerificationKeys;
+  /** Where the issuer publishes its keys (RFC 7517 §5): `https:`, or `http:` on loopback. */
+  readonly jwksUri?: string | URL;
+  /** Signature algorithms. Default: those that the keys name, `HS256` for a secret, all asymmetric ones with `jwksUri`. */
+  readonly algorithms?: readonly string[];
+  /** The `typ` header that is asked for, such as `at+jwt` (RFC 9068). Default: absent, `JWT` or `at+jwt` (RFC 8725 §3.11). */
+  readonly typ?: string;
+  /** Where to look for the token. Default: `Authorization: Bearer`, then the subprotocols. */
+  readonly from?: readonly TokenSource[];
+  /** The claim that names the subject. Default `sub`. */
+  readonly subjectClaim?: string;
+  /** How far the issuer's clock may differ, in seconds. Default 0. */
+  readonly clockToleranceSeconds?: number;
+  /** How long a token may still have to live, in seconds. Default: no limit. */
+  readonly maxLifetimeSeconds?: number;
+  /** Longer tokens are refused before they are parsed. Default 8,192 bytes. */
+  readonly maxTokenBytes?: number;
+  /** Remembers verified tokens, in memory. Default: none is. */
+  readonly cache?: JwtCacheOptions;
+  /** How the published keys are asked for. */
+  readonly jwks?: JwksOptions;
+  /** Accepts tokens that never end. Default false. */
+  readonly insecureAllowMissingExpiry?: boolean;
+}
+
+/** How verified tokens are remembered. */
+export interface JwtCacheOptions {
+  /** The least recently used beyond that many are forgotten. */
+  readonly maxTokens: number;
+  /** Also forgotten after that many milliseconds, and always with the token's expiry. Default 60,000. */
+  readonly maxAgeMs?: number;
+}
+
+/** How the published keys are asked for. */
+export interface JwksOptions {
+  /** Longest wait for one answer, in milliseconds; less than the time for a decision, so that old keys can still serve. Default 3,000. */
+  readonly timeoutMs?: number;
+  /** How old keys may grow before they are asked for again, in milliseconds. Default 600,000. */
+  readonly maxAgeMs?: number;
+  /** How old they may grow while asking fails, in milliseconds. Default 3,600,000. */
+  readonly maxStaleMs?: number;
+  /** Shortest time between two questions, in milliseconds, however many unknown key ids arrive. Default 30,000. */
+  readonly cooldownMs?: number;
+  /** Another `fetch`, for proxies and private certificate authorities. */
+  readonly fetch?: typeof fetch;
+}
+
+/**
+ * Reads the options.
+ *
+ * @throws {@link ConfigError} where they leave out or contradict what RFC 8725 asks.
+ */
+export function readJwtOptions(options: JwtOptions): JwtOptions {
+  const read = readOptions<JwtOptions>(
+    "jwt",
+    options,
+    {
+      issuer: aText,
+      audience: either(aText, aTextList),
+      keys: anything,
+      jwksUri: either(aText, anObject),
+      algorithms: aTextList,
+      typ: aText,
+      from: { expected: "a non-empty list of token sources", accepts: isSourceList },
+      subjectClaim: aText,
+      clockToleranceSeconds: aCount,
+      maxLifetimeSeconds: aPositiveNumber,
+      maxTokenBytes: aPositiveInteger,
+      cache: anObject,
+      jwks: anObject,
+      insecureAllowMissingExpiry: aBoolean,
+    },
+    ["issuer", "audience"],
+  );
+  if (read.cache !== undefined) {
+    const rules = { maxTokens: aPositiveInteger, maxAgeMs: aPositiveNumber };
+    readOptions<JwtCacheOptions>("jwt.cache", read.cache, rules, ["maxTokens"]);
+  }
+  if (read.jwks !== undefined) {
+    readOptions<JwksOptions>("jwt.jwks", read.jwks, {
+      timeoutMs: aTimeoutMs,
+      maxAgeMs: aPositiveNumber,
+      maxStaleMs: aPositiveNumber,
+      cooldownMs: aPositiveNumber,
+      fetch: aFunction,
+    });
+  }
+  if ((read.keys === undefined) === (read.jwksUri === undefined)) {
+    throw new ConfigError(
+      read.keys === undefined ? "ERR_FIRMSHAKE_OPTION_MISSING" : "ERR_FIRMSHAKE_OPTIONS_CONTRADICT",
+      `jwt: give either "keys" or "jwksUri".`,
+    );
+  }
+  if (read.keys !== undefined) refuseNoKeys(read.keys);
+  return read;
+}
+
+const isSourceList = (value: unknown): boolean =>
+  Array.isArray(value) && value.length > 0 && value.every(isSource);
+
+function isSource(source: unknown): boolean {
+  const { name, isAmbient, read } = (source ?? {}) as Partial<TokenSource>;
+  return typeof name === "string" && typeof isAmbient === "boolean" && typeof read === "function";
+}

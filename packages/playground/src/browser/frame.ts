@@ -1,0 +1,26 @@
+import { runAttack, tryHere } from "./attempt.ts";
+import { byId } from "./dom.ts";
+import type { ToPage, ToPanel } from "./messages.ts";
+import { onTheme, shownTheme } from "./theme.ts";
+
+/** Shows the attack panel. It is foreign: it is told of nothing but the theme, and may ask for nothing but an attack by its name. */
+export function showPanel(origin: string): void {
+  const frame = byId("panel", HTMLIFrameElement);
+  const tell = (message: ToPanel): void => frame.contentWindow?.postMessage(message, origin);
+  const tellTheme = (): void => tell({ type: "theme", theme: shownTheme() });
+
+  addEventListener("message", ({ data, origin: sender, source }: MessageEvent<ToPage>) => {
+    if (sender !== origin || source !== frame.contentWindow) return;
+    if (data.type === "ready") tellTheme();
+    if (data.type === "height") frame.style.height = `${Math.min(data.pixels, 10_000)}px`;
+    if (data.type !== "run") return;
+    const { attack } = data;
+    // The name goes into a path: the server knows its own attacks, and nothing but a name gets there.
+    runAttack(encodeURIComponent(attack), tryHere).then(
+      (outcome) => tell({ type: "outcome", attack, outcome }),
+      () => tell({ type: "outcome", attack, outcome: undefined }),
+    );
+  });
+  onTheme(tellTheme);
+  frame.src = `${origin}/`;
+}

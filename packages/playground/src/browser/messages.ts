@@ -1,0 +1,21 @@
+import type { BrowserAttempt } from "../protocol.ts";
+import type { Outcome, Tried } from "./attempt.ts";
+
+/** What the panel says to the page around it. */
+export type ToPage =
+  | { readonly type: "ready" }
+  | { readonly type: "height"; readonly pixels: number }
+  /** The page is asked for an attack of its own list; it makes the handshake itself. */
+  | { readonly type: "run"; readonly attack: string };
+
+/** What the page says to the panel. */
+export type ToPanel =
+  | { readonly type: "theme"; readonly theme: "light" | "dark" }
+  | { readonly type: "outcome"; readonly attack: string; readonly outcome: Outcome | undefined };
+
+/** What the panel says to its sandboxed frame, and the answer. */
+export type ToSandbox = BrowserAttempt;
+export interface FromSandbox {
+  readonly attempt: string;
+  readonly tried: Tried;
+}

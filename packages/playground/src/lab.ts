@@ -1,0 +1,25 @@
+import type { DecisionLog } from "./decisions.ts";
+import type { Issuer } from "./issuer.ts";
+
+/** A server that attacks are sent to. */
+export interface Target {
+  readonly port: number;
+  /** How it is called in `Host`. */
+  readonly host: string;
+}
+
+/** What attacks know of the world. */
+export interface Lab {
+  readonly issuer: Issuer;
+  /** The origin of the chat's page, the only one that may connect. */
+  readonly page: string;
+  /** The origin of the attack panel. */
+  readonly panel: string;
+  readonly gated: Target;
+  /** The same server without the gate. */
+  readonly bare: Target;
+  readonly log: DecisionLog;
+}
+
+/** Where the issuer's keys are fetched from. */
+export const jwksUriOf = ({ page }: Pick<Lab, "page">): string => `${page}/.well-known/jwks.json`;

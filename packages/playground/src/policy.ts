@@ -1,0 +1,109 @@
+import { setTimeout as delay } from "node:timers/promises";
+import {
+  address,
+  allow,
+  bearerToken,
+  cookieToken,
+  type Decision,
+  type GuardMiddleware,
+  guard,
+  type Handshake,
+  host,
+  jwt,
+  origin,
+  rateLimit,
+  refuse,
+  subprotocol,
+  subprotocolToken,
+} from "@firmshake/express";
+import { algorithm, audience, tokenType } from "./issuer.ts";
+
+/** The guards of the chat's endpoints, and the names of their checks in the order in which they run. */
+export interface Policy {
+  /** For tokens in the subprotocols (pages) or in `Authorization` (programs). */
+  readonly chat: GuardMiddleware;
+  /** For the session cookie of the page. */
+  readonly session: GuardMiddleware;
+  /** For the office network. */
+  readonly operations: GuardMiddleware;
+}
+
+/** What {@link createPolicy} has to know. */
+export interface PolicyOptions {
+  /** The one origin whose pages may connect. */
+  readonly page: string;
+  /** By which the server may be called. */
+  readonly hosts: readonly string[];
+  /** Whose tokens count, and where its keys are. */
+  readonly issuer: string;
+  readonly jwksUri: string;
+}
+
+/** How many handshakes one address may make at once, and in each {@link handshakeWindowMs} after that. */
+export const handshakeLimit = 40;
+const handshakeWindowMs = 10_000;
+/** How long it takes to look an account up, as if it were in a database. */
+const lookupMs = 60;
+/** Whose tokens are still good and whose account is closed. */
+export const closedAccount = "Mallory";
+export const sessionCookie = "firmshake_session";
+export const chatProtocol = "chat.v1";
+/** Where nobody on this machine is. */
+const officeNetwork = "10.20.0.0/16";
+
+export function createPolicy({ page, hosts, issuer, jwksUri }: PolicyOptions): Policy {
+  const tokens = { issuer, audience, jwksUri, typ: tokenType, algorithms: [algorithm] };
+  // One limit for both ways in, so that nobody gets twice as much by using both.
+  const limit = rateLimit({ limit: handshakeLimit, windowMs: handshakeWindowMs });
+
+  return {
+    chat: guard({
+      label: "chat",
+      checks: [
+        address({ deny: ["198.51.100.0/24"] }),
+        host(hosts),
+        origin([page], { allowMissing: true }),
+        subprotocol([chatProtocol]),
+        limit,
+        jwt({ ...tokens, from: [subprotocolToken(), bearerToken()] }),
+        account,
+      ],
+    }),
+    session: guard({
+      label: "session",
+      checks: [
+        host(hosts),
+        origin([page]),
+        subprotocol([chatProtocol]),
+        limit,
+        jwt({ ...tokens, from: [cookieToken(sessionCookie)] }),
+        account,
+      ],
+    }),
+    operations: guard({
+      label: "operations",
+      checks: [
+        address({ allow: [officeNetwork] }),
+        host(hosts),
+        origin([page], { allowMissing: true }),
+        subprotocol([chatProtocol]),
+        jwt({ ...tokens, from: [bearerToken()] }),
+      ],
+    }),
+  };
+}
+
+/** The names of each guard's checks, in their order, for the pills of those that were not reached. */
+export const checksOf: Readonly<Record<string, readonly string[]>> = {
+  "/chat": ["address", "host", "origin", "subprotocol", "rateLimit", "jwt", "account"],
+  "/session": ["host", "origin", "subprotocol", "rateLimit", "jwt", "account"],
+  "/operations": ["address", "host", "origin", "subprotocol", "jwt"],
+};
+
+/** A check of the application's own: a token says who somebody was when it was signed, the account says whether that still holds. */
+async function account({ identity, signal }: Handshake): Promise<Decision> {
+  await delay(lookupMs, undefined, { signal });
+  return identity?.subject === closedAccount
+    ? refuse("forbidden", "This account is closed.")
+    : allow;
+}

@@ -1,0 +1,105 @@
+/**
+ * What the servers and the pages say to each other. Types alone, so that the pages load nothing of the server.
+ */
+
+/** Where an attack is sent from. */
+export type Place =
+  /** A page of another origin: the attack panel itself. */
+  | "other-origin"
+  /** A sandboxed frame in it, whose origin is `null`. */
+  | "sandbox"
+  /** The chat's own page, in the hands of somebody with no right to be there. */
+  | "own-page"
+  /** No browser at all: a program that writes what it likes. */
+  | "program";
+
+/** An attack as the panel shows it. */
+export interface AttackView {
+  readonly id: string;
+  readonly title: string;
+  /** What it is. */
+  readonly sentence: string;
+  /** What would happen without the gate. */
+  readonly consequence: string;
+  readonly place: Place;
+}
+
+/** What was measured of one attempt against one server. */
+export interface Measured {
+  readonly isStopped: boolean;
+  /** In a few words, such as `403 origin_denied`. */
+  readonly text: string;
+  /** The public sentence of a refusal, or what an intruder got. */
+  readonly detail?: string;
+}
+
+/** A handshake that a browser is to make. */
+export interface BrowserAttempt {
+  readonly attempt: string;
+  readonly url: string;
+  readonly protocols: readonly string[];
+}
+
+/** The answer to an attack that was asked for: measured already, or for the browser to make. */
+export type AttackOrder =
+  | { readonly kind: "measured"; readonly gated: Measured; readonly bare: Measured }
+  | { readonly kind: "browser"; readonly gated: BrowserAttempt; readonly bare: BrowserAttempt };
+
+/** One check in the row of a handshake. */
+export interface Step {
+  readonly check: string;
+  readonly outcome: "allow" | "refuse" | "unreached";
+}
+
+/** A decision as the stream tells it. */
+export interface DecisionView {
+  readonly id: number;
+  /** In milliseconds since 1970. */
+  readonly at: number;
+  readonly outcome: "accepted" | "refused" | "answered" | "abandoned";
+  readonly path: string;
+  readonly steps: readonly Step[];
+  readonly elapsedMs: number;
+  readonly code?: string;
+  readonly status?: number;
+  /** The public sentence of the refusal. */
+  readonly title?: string;
+  readonly subject?: string;
+  /** The id of the attack that the handshake belongs to. */
+  readonly attack?: string;
+  readonly attempt?: string;
+}
+
+/** What the chat's page has to know of the servers. */
+export interface Settings {
+  readonly pageOrigin: string;
+  readonly panelOrigin: string;
+  readonly chatUrl: string;
+  readonly policy: string;
+  /** By the attacks' ids. */
+  readonly attackTitles: Readonly<Record<string, string>>;
+}
+
+/** Somebody who has signed in. */
+export interface SignedIn {
+  readonly name: string;
+  readonly token: string;
+}
+
+/** What a chat client says. */
+export type ChatRequest =
+  | { readonly type: "say"; readonly text: string }
+  | { readonly type: "ping" };
+
+/** What the chat server says. */
+export type ChatEvent =
+  | { readonly type: "welcome"; readonly name: string; readonly recent: readonly ChatLine[] }
+  | { readonly type: "said"; readonly line: ChatLine }
+  | { readonly type: "present"; readonly names: readonly string[] }
+  | { readonly type: "pong" };
+
+export interface ChatLine {
+  readonly from: string;
+  readonly text: string;
+  readonly at: number;
+}

@@ -1,0 +1,305 @@
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import type { AxeResults } from "axe-core";
+import type { Browser, BrowserContext, Frame, Page } from "playwright-core";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { attackViews } from "../../packages/playground/src/attempts.ts";
+import { type Playground, startPlayground } from "../../packages/playground/src/playground.ts";
+import { requirement } from "../support/requirement.ts";
+import { chromiumPath, launch, openPage, screenshot, signIn } from "./browser.ts";
+
+const needed = requirement("chromium", chromiumPath);
+
+describe.skipIf(needed.isMissing)("the playground in Chromium", { timeout: 60_000 }, () => {
+  let browser: Browser;
+  let context: BrowserContext;
+  let playground: Playground;
+
+  beforeAll(async () => {
+    browser = await launch();
+  });
+  afterAll(() => browser?.close());
+
+  // A playground each, so that no test uses up what another's address may do.
+  beforeEach(async () => {
+    playground = await startPlayground({ port: { port: 0, mayMove: true } });
+    context = await browser.newContext();
+  });
+  afterEach(async () => {
+    await context.close();
+    await playground.close();
+  });
+
+  const panelOf = (page: Page) => page.frameLocator("#panel");
+
+  it("lets two people talk in two pages", async () => {
+    const other = await browser.newContext();
+    const ada = await openPage(context, playground.lab.page);
+    const grace = await openPage(other, playground.lab.page);
+    await signIn(ada.page, "Ada");
+    await signIn(grace.page, "Grace");
+    await ada.page.getByText("with Grace").waitFor();
+    await ada.page.getByLabel("Message", { exact: true }).fill("<b>Hello</b>, Grace");
+    await ada.page.getByRole("button", { name: "Send" }).click();
+    await grace.page.getByRole("log").getByText("<b>Hello</b>, Grace").waitFor();
+    await grace.page.getByLabel("Message", { exact: true }).fill("Hello, Ada");
+    await grace.page.keyboard.press("Enter");
+    await ada.page.getByRole("log").getByText("Hello, Ada").waitFor();
+    expect([...ada.complaints, ...grace.complaints]).toEqual([]);
+    await other.close();
+  });
+
+  it("keeps somebody signed in over a reload, and signs out", async () => {
+    const { page } = await openPage(context, playground.lab.page);
+    await signIn(page, "Ada");
+    await page.reload();
+    await page.getByText("Connected as Ada").waitFor();
+    await page.getByRole("button", { name: "Sign out" }).click();
+    await page.getByLabel("Your name").waitFor();
+    expect(await context.cookies()).toEqual([]);
+  });
+
+  it("runs each attack for real: refused with the gate, let in without it", async () => {
+    const { page, complaints, refusals } = await openPage(context, playground.lab.page);
+    await signIn(page, "Ada");
+    const panel = panelOf(page);
+    const seen: Record<string, string> = {};
+    for (const { id } of attackViews) {
+      const row = panel.locator(`#${id}`);
+      await row.getByRole("button").click();
+      await row.getByRole("button", { name: "Run again" }).waitFor();
+      expect(await row.getAttribute("class"), id).toBe("attack is-stopped");
+      const [gated, bare] = await row.locator(".results strong").allTextContents();
+      seen[id] = `${gated} | ${bare}`;
+    }
+    expect(seen).toEqual({
+      "cross-site": "403 origin_denied | 101, open as Ada, ping answered",
+      "null-origin": "403 origin_null | 101, open, ping answered",
+      "missing-token": "401 token_missing | 101, open as Ada, ping answered",
+      "expired-token": "401 token_invalid | 101, open as Ada, ping answered",
+      "forged-token": "401 token_invalid | 101, open as Ada, ping answered",
+      "unsigned-token": "401 token_invalid | 101, open as Ada, ping answered",
+      "token-in-query": "401 token_missing | 101, open as Ada, ping answered",
+      "two-tokens": "400 token_ambiguous | 101, open as Ada, ping answered",
+      "closed-account": "403 forbidden | 101, open as Ada, ping answered",
+      "forgotten-path": "404 not_found | 101, open as Ada, ping answered",
+      rebinding: "421 host_denied | 101, open as Ada, ping answered",
+      "spoofed-proxy": "403 address_denied | 101, open, ping answered",
+      "two-hosts": "400 handshake_malformed | 101, open, ping answered",
+      "smuggled-body": "400 body_not_allowed | 101, open, body read as a message",
+      reset: expect.stringMatching(/still serving \| process dead: ECONNRESET, exit code 1/),
+      flood: expect.stringMatching(/429 rate_limited \| 100 × 101/),
+    });
+    const count = attackViews.length;
+    await panel.getByText(`${count} of ${count} attacks stopped.`).waitFor();
+    // The browser has seen them: one refusal for each attack that a browser sends.
+    expect(refusals).toHaveLength(attackViews.filter(({ place }) => place !== "program").length);
+    expect(complaints).toEqual([]);
+    await page.getByText("Connected as Ada").waitFor();
+  });
+
+  it("shows an attack as not stopped where there is no gate", async () => {
+    const bare = await startPlayground({ port: { port: 0, mayMove: true }, isGated: false });
+    const { page } = await openPage(context, bare.lab.page);
+    const row = panelOf(page).locator("#cross-site");
+    await row.getByRole("button").click();
+    await row.getByRole("button", { name: "Run again" }).waitFor();
+    expect(await row.getAttribute("class")).toBe("attack is-let-in");
+    await panelOf(page).getByText("0 of 1 attacks stopped.").waitFor();
+    await bare.close();
+  });
+
+  it("streams each decision with its trail, the refusing check marked", async () => {
+    const { page } = await openPage(context, playground.lab.page);
+    await signIn(page, "Ada");
+    const accepted = page.locator(".decision").first();
+    await accepted.getByText("101 accepted").waitFor();
+    expect(await pills(accepted)).toEqual([
+      "opening passed",
+      "address passed",
+      "host passed",
+      "origin passed",
+      "protocol passed",
+      "rate passed",
+      "token passed",
+      "account passed",
+    ]);
+    await panelOf(page).locator("#null-origin").getByRole("button").click();
+    const refused = page.locator(".decision", { hasText: "Null origin" });
+    await refused.getByText("403 origin_null").waitFor();
+    expect(await pills(refused)).toEqual([
+      "opening passed",
+      "address passed",
+      "host passed",
+      "origin refused",
+      "protocol not reached",
+      "rate not reached",
+      "token not reached",
+      "account not reached",
+    ]);
+    await page
+      .locator("#announcement")
+      .getByText("Null origin, /chat: 403 origin_null by the check of origin.")
+      .waitFor();
+  });
+
+  const pills = (row: ReturnType<Page["locator"]>): Promise<string[]> =>
+    row.locator(".pill").allTextContents();
+
+  it("can be used by the keyboard alone, in an order that makes sense", async () => {
+    const { page } = await openPage(context, playground.lab.page);
+    const { keyboard } = page;
+    const focused = async (): Promise<string> => {
+      const frame = await focusedFrame(page);
+      return frame.evaluate(() => {
+        const { activeElement } = document;
+        const { outlineStyle, outlineWidth } = getComputedStyle(
+          activeElement?.matches("input[type=radio]")
+            ? (activeElement.nextElementSibling ?? activeElement)
+            : (activeElement ?? document.body),
+        );
+        const isSeen = outlineStyle !== "none" && Number.parseFloat(outlineWidth) >= 2;
+        const name =
+          activeElement?.getAttribute("aria-label") ??
+          activeElement?.getAttribute("value") ??
+          activeElement?.id;
+        return `${name || activeElement?.textContent}${isSeen ? "" : ", without a visible focus"}`;
+      });
+    };
+    await keyboard.press("Tab");
+    expect(await focused()).toBe("Skip to the chat");
+    await keyboard.press("Tab");
+    expect(await focused()).toBe("auto");
+    await keyboard.press("ArrowRight");
+    await keyboard.press("ArrowRight");
+    expect(await page.locator("html").getAttribute("data-theme")).toBe("dark");
+    await keyboard.press("Tab");
+    expect(await focused()).toBe("name");
+    await keyboard.type("Ada");
+    await keyboard.press("Enter");
+    await page.getByText("Connected as Ada").waitFor();
+    expect(await focused()).toBe("text");
+    await keyboard.type("By the keyboard");
+    await keyboard.press("Enter");
+    await page.getByRole("log").getByText("By the keyboard").waitFor();
+    const order: string[] = [];
+    for (let step = 0; step < 5; step++) {
+      await keyboard.press("Tab");
+      order.push(await focused());
+    }
+    expect(order).toEqual(["Send", "clear", "Latest decisions first", "run-all", "Run"]);
+    await keyboard.press("Enter");
+    await panelOf(page).locator("#cross-site.is-stopped").waitFor();
+    expect(await focused()).toBe("Run again");
+    await panelOf(page)
+      .locator("#announcement")
+      .getByText("Cross-site hijacking: stopped, 403 origin_denied.")
+      .waitFor();
+  });
+
+  it("follows the system's theme unless told otherwise, in both origins, and remembers", async () => {
+    const dark = await browser.newContext({ colorScheme: "dark" });
+    const { page } = await openPage(dark, playground.lab.page);
+    const themes = async () => [
+      await page.locator("html").getAttribute("data-theme"),
+      await panelOf(page).locator("html").getAttribute("data-theme"),
+    ];
+    await expect.poll(themes).toEqual(["dark", "dark"]);
+    await page.getByRole("radio", { name: "Light" }).check({ force: true });
+    await expect.poll(themes).toEqual(["light", "light"]);
+    await page.reload();
+    await expect.poll(themes).toEqual(["light", "light"]);
+    await dark.close();
+  });
+
+  it("moves nothing for those who asked for less motion", async () => {
+    const calm = await browser.newContext({ reducedMotion: "reduce" });
+    const { page } = await openPage(calm, playground.lab.page);
+    await signIn(page, "Ada");
+    await page.getByText("101 accepted").waitFor();
+    const animations = await page.evaluate(() => document.getAnimations().length);
+    expect(animations).toBe(0);
+    expect(
+      await page
+        .locator(".decision")
+        .first()
+        .evaluate((row) => getComputedStyle(row).animationName),
+    ).toBe("none");
+    await calm.close();
+  });
+
+  it("does not let a foreign page around the panel", async () => {
+    const { page } = await openPage(context, playground.lab.page);
+    const answers = await page.request.get(playground.lab.panel);
+    expect(answers.headers()["content-security-policy"]).toContain(
+      `frame-ancestors ${playground.lab.page}`,
+    );
+    // What the panel may ask of the page is an attack by its name, and not an address.
+    const asked: string[] = [];
+    page.on("request", (request) => asked.push(new URL(request.url()).pathname));
+    await (await panelFrame(page)).evaluate((origin) => {
+      parent.postMessage({ type: "run", attack: "../sign-out" }, origin);
+      parent.postMessage({ type: "run", attack: "flood" }, origin);
+    }, playground.lab.page);
+    await expect.poll(() => asked).toEqual(["/attempts/..%2Fsign-out", "/attempts/flood"]);
+  });
+
+  for (const width of [1280, 390, 360]) {
+    for (const colorScheme of ["light", "dark"] as const) {
+      it(`has no barrier that axe knows, and no sideways scrolling, ${width} px wide and ${colorScheme}`, async () => {
+        const viewport = { width, height: width === 1280 ? 900 : 844 };
+        const sized = await browser.newContext({ viewport, colorScheme, reducedMotion: "reduce" });
+        const { page, complaints } = await openPage(sized, playground.lab.page);
+        expect(await violations(page.mainFrame())).toEqual([]);
+        await page.screenshot({
+          path: screenshot(`first-${width}-${colorScheme}`),
+          fullPage: true,
+        });
+        await signIn(page, "Ada");
+        await page.getByLabel("Message", { exact: true }).fill("Only those who shook hands first.");
+        await page.keyboard.press("Enter");
+        await panelOf(page).getByRole("button", { name: "Run all" }).click();
+        await panelOf(page).locator("#flood.is-stopped").waitFor({ timeout: 30_000 });
+        await page.locator(".decision", { hasText: "429 rate_limited" }).first().waitFor();
+        for (const frame of [page.mainFrame(), await panelFrame(page)]) {
+          expect(await violations(frame)).toEqual([]);
+          const overflow = await frame.evaluate(
+            () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
+          );
+          expect(overflow).toBeLessThanOrEqual(0);
+        }
+        await page.screenshot({
+          path: screenshot(`after-${width}-${colorScheme}`),
+          fullPage: true,
+        });
+        expect(complaints).toEqual([]);
+        await sized.close();
+      });
+    }
+  }
+});
+
+const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+
+/** What axe finds in one document, of WCAG 2.2 AA and its own good practices. */
+async function violations(frame: Frame): Promise<readonly string[]> {
+  // By the debugger, past the page's content security policy.
+  await frame.evaluate(axe);
+  const { violations: found } = (await frame.evaluate(
+    "axe.run(document, { iframes: false })",
+  )) as AxeResults;
+  return found.flatMap(({ id, nodes }) =>
+    nodes.map(({ html, failureSummary }) => `${id}: ${html} ${failureSummary}`),
+  );
+}
+
+async function panelFrame(page: Page): Promise<Frame> {
+  const frame = await (await page.$("#panel"))?.contentFrame();
+  if (frame === null || frame === undefined) throw new Error("The page has no panel.");
+  return frame;
+}
+
+async function focusedFrame(page: Page): Promise<Frame> {
+  const isInPanel = await page.evaluate(() => document.activeElement?.id === "panel");
+  return isInPanel ? panelFrame(page) : page.mainFrame();
+}

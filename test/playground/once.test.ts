@@ -1,0 +1,76 @@
+import { describe, expect, it } from "vitest";
+import { attacks } from "../../packages/playground/src/attacks/all.ts";
+import { legitimateHandshakes } from "../../packages/playground/src/legitimate.ts";
+import { runOnce } from "../../packages/playground/src/once.ts";
+import { startPlayground } from "../../packages/playground/src/playground.ts";
+import { drawReport } from "../../packages/playground/src/table.ts";
+import { run } from "./command.ts";
+
+const anyPort = { port: 0, mayMove: true };
+
+describe("npm start -- --once", () => {
+  it("exits 0, with every attack and every legitimate handshake in its table", async () => {
+    const { code, text } = await run("--once");
+    for (const { title } of attacks) expect(text).toContain(title.slice(0, 12));
+    for (const { title } of legitimateHandshakes) expect(text).toContain(title.slice(0, 12));
+    expect(text).toContain("16 of 16 attacks refused, 4 of 4 legitimate handshakes accepted.");
+    expect(code, text).toBe(0);
+  });
+
+  it("exits 1 when the gate is taken away from the same code", async () => {
+    const { code, text } = await run("--once", "--no-gate");
+    expect(text).toContain("0 of 16 attacks refused, 4 of 4 legitimate handshakes accepted.");
+    expect(code, text).toBe(1);
+  });
+});
+
+describe("what --once measures", () => {
+  it("is each attack refused by the code that fits it, and let in without the gate", async () => {
+    const playground = await startPlayground({ port: anyPort });
+    const report = await runOnce(playground).finally(playground.close);
+    const outcomes = report.attacks.map(({ id, gated, bare }) => [id, gated.text, bare.text]);
+    expect(outcomes).toEqual([
+      ["cross-site", "403 origin_denied", "101, open as Ada, ping answered"],
+      ["null-origin", "403 origin_null", "101, open, ping answered"],
+      ["missing-token", "401 token_missing", "101, open, ping answered"],
+      ["expired-token", "401 token_invalid", "101, open, ping answered"],
+      ["forged-token", "401 token_invalid", "101, open, ping answered"],
+      ["unsigned-token", "401 token_invalid", "101, open, ping answered"],
+      ["token-in-query", "401 token_missing", "101, open, ping answered"],
+      ["two-tokens", "400 token_ambiguous", "101, open, ping answered"],
+      ["closed-account", "403 forbidden", "101, open, ping answered"],
+      ["forgotten-path", "404 not_found", "101, open, ping answered"],
+      ["rebinding", "421 host_denied", "101, open as Ada, ping answered"],
+      ["spoofed-proxy", "403 address_denied", "101, open, ping answered"],
+      ["two-hosts", "400 handshake_malformed", "101, open, ping answered"],
+      ["smuggled-body", "400 body_not_allowed", "101, open, body read as a message"],
+      [
+        "reset",
+        expect.stringMatching(/abandoned.*still serving/),
+        "process dead: ECONNRESET, exit code 1",
+      ],
+      ["flood", expect.stringMatching(/^\d\d × 101, \d\d × 429 rate_limited$/), "100 × 101"],
+    ]);
+    expect(report.attacks.every(({ gated }) => gated.isStopped)).toBe(true);
+    expect(report.attacks.some(({ bare }) => bare.isStopped)).toBe(false);
+    expect(report.legitimate.every(({ gated, bare }) => gated.isAccepted && bare.isAccepted)).toBe(
+      true,
+    );
+    expect(report.isPassed).toBe(true);
+  });
+
+  it("fails when a legitimate handshake is refused", async () => {
+    const playground = await startPlayground({ port: anyPort });
+    const { lab } = playground;
+    // Tokens of an issuer that is not the guard's.
+    const stranger = { ...lab.issuer, sign: lab.issuer.forge };
+    const report = await runOnce({ ...playground, lab: { ...lab, issuer: stranger } }).finally(
+      playground.close,
+    );
+    expect(report.legitimate.every(({ gated }) => gated.isAccepted)).toBe(false);
+    expect(report.isPassed).toBe(false);
+    expect(drawReport(report, { width: 120, hasColors: false, isGated: true })).toContain(
+      "0 of 4 legitimate",
+    );
+  });
+});

@@ -1,0 +1,137 @@
+import { once } from "node:events";
+import type { IncomingMessage } from "node:http";
+import { request } from "node:http";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { newAttempt, openingOf } from "../../packages/playground/src/attacks/attack.ts";
+import { shakeHands } from "../../packages/playground/src/handshake-client.ts";
+import { type Playground, startPlayground } from "../../packages/playground/src/playground.ts";
+import { checksOf } from "../../packages/playground/src/policy.ts";
+
+let playground: Playground;
+
+beforeAll(async () => {
+  playground = await startPlayground({ port: { port: 0, mayMove: true } });
+});
+
+afterAll(() => playground.close());
+
+/** By Node's own client, which can name any host. */
+async function statusOf(
+  path: string,
+  method: string,
+  headers: Record<string, string>,
+): Promise<number> {
+  const { port } = playground.lab.gated;
+  const asked = request({ port, host: "127.0.0.1", path, method, headers }).end();
+  const [{ statusCode = 0 }] = (await once(asked, "response")) as [IncomingMessage];
+  asked.destroy();
+  return statusCode;
+}
+
+describe("the chat's own origin", () => {
+  it.each([
+    ["/decisions", "GET"],
+    ["/token", "POST"],
+    ["/sign-in", "POST"],
+    ["/sign-out", "POST"],
+    ["/attempts/missing-token", "POST"],
+  ])("keeps %s from pages of other origins", async (path, method) => {
+    const { page, panel } = playground.lab;
+    expect(await statusOf(path, method, { origin: panel })).toBe(403);
+    expect(await statusOf(path, method, { origin: "null" })).toBe(403);
+    expect(await statusOf(path, method, { "sec-fetch-site": "same-site" })).toBe(403);
+    expect(await statusOf(path, method, { origin: page })).not.toBe(403);
+  });
+
+  it("answers to its own name alone, and leads localhost to it", async () => {
+    const { port } = playground.lab.gated;
+    expect(await statusOf("/", "GET", { host: `rebound.example:${port}` })).toBe(421);
+    expect(await statusOf("/", "GET", { host: `localhost:${port}` })).toBe(302);
+  });
+
+  it("allows no inline code and no foreign resource", async () => {
+    const { page, panel } = playground.lab;
+    for (const origin of [page, panel]) {
+      const policy = (await fetch(origin)).headers.get("content-security-policy");
+      expect(policy).toContain("default-src 'none'");
+      expect(policy).not.toContain("unsafe");
+    }
+  });
+
+  it("runs no attack of another place", async () => {
+    const { page, panel } = playground.lab;
+    expect((await fetch(`${page}/attempts/flood`, { method: "POST" })).status).toBe(404);
+    expect((await fetch(`${panel}/attempts/missing-token`, { method: "POST" })).status).toBe(404);
+    expect((await fetch(`${panel}/attempts/toString`, { method: "POST" })).status).toBe(404);
+  });
+
+  it.each(["", " ", "<b>", "x".repeat(25), 7, null])("signs nobody in as %j", async (name) => {
+    const { page } = playground.lab;
+    const answer = await fetch(`${page}/sign-in`, {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify({ name }),
+    });
+    expect(answer.status).toBe(400);
+  });
+});
+
+describe("the stream", () => {
+  it("tells each decision with the trail of its checks, and which were not reached", async () => {
+    const { issuer, gated, log, page } = playground.lab;
+    const shake = async (path: string, lines: readonly (readonly [string, string])[]) => {
+      const attempt = newAttempt("test");
+      await shakeHands(
+        gated.port,
+        openingOf({ target: path, origin: page, lines }, gated, attempt),
+      );
+      const [decision] = await log.ofAttempt(attempt);
+      return decision;
+    };
+    const token = await issuer.sign("Ada");
+    const accepted = await shake("/chat", [["Authorization", `Bearer ${token}`]]);
+    expect(accepted?.steps).toEqual(
+      ["opening", ...(checksOf["/chat"] ?? [])].map((check) => ({ check, outcome: "allow" })),
+    );
+    expect(accepted).toMatchObject({
+      outcome: "accepted",
+      status: 101,
+      subject: "Ada",
+      path: "/chat",
+    });
+
+    const byCookie = await shake("/session", [["Cookie", `firmshake_session=${token}`]]);
+    expect(byCookie?.steps.map(({ check }) => check)).toEqual([
+      "opening",
+      ...(checksOf["/session"] ?? []),
+    ]);
+    expect(byCookie?.steps.every(({ outcome }) => outcome === "allow")).toBe(true);
+
+    const refused = await shake("/chat", []);
+    expect(refused).toMatchObject({ outcome: "refused", status: 401, code: "token_missing" });
+    expect(refused?.steps.slice(-3)).toEqual([
+      { check: "rateLimit", outcome: "allow" },
+      { check: "jwt", outcome: "refuse" },
+      { check: "account", outcome: "unreached" },
+    ]);
+    const lost = await shake("/elsewhere", []);
+    expect(lost?.steps.map(({ check, outcome }) => `${check} ${outcome}`)).toEqual([
+      "opening allow",
+      "path refuse",
+    ]);
+  });
+
+  it("never tells a token or a query", async () => {
+    expect(JSON.stringify(playground.lab.log.recent())).not.toMatch(/eyJ|access_token/);
+  });
+
+  it("is sent as events to the page, what was missed first", async () => {
+    const { page } = playground.lab;
+    const answer = await fetch(`${page}/decisions`, { headers: { Origin: page } });
+    expect(answer.headers.get("content-type")).toContain("text/event-stream");
+    const reader = answer.body?.getReader();
+    const { value } = (await reader?.read()) ?? {};
+    await reader?.cancel();
+    expect(new TextDecoder().decode(value)).toMatch(/^id: \d+\ndata: \{.*\}\n\n/);
+  });
+});
