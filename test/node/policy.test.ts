@@ -7,14 +7,16 @@ import {
   attach,
   type DecisionEvent,
   guard,
+  type Handshake,
   insecureAnyOrigin,
+  named,
   type Permit,
   type Ruling,
   refuse,
   type Upgrade,
   type UpgradeHandler,
 } from "@firmshake/node";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { thrownBy } from "../support/handshakes.ts";
 import { answerIn, dial, handshakeText, refusalOf, statusOf } from "../support/raw-client.ts";
 import { gatedServer } from "../support/server.ts";
@@ -242,6 +244,34 @@ describe("onDecision", () => {
     await expect
       .poll(() => events)
       .toMatchObject([{ outcome: "abandoned", status: undefined, code: "client_gone" }]);
+  });
+
+  it("names the check that was waited for when the time was over", async () => {
+    const slow = named("account", () => new Promise<never>(() => undefined));
+    const event = await eventOf({}, slow, { decisionTimeoutMs: 20 });
+    expect(event).toMatchObject({ outcome: "refused", code: "decision_timeout", status: 503 });
+    expect(event.trail).toEqual([
+      { check: "loopback host", outcome: "allow", depth: 0 },
+      { check: "insecureAnyOrigin", outcome: "allow", depth: 0 },
+      { check: "account", outcome: "refuse", depth: 0, code: "decision_timeout" },
+    ]);
+  });
+
+  it("says what was wrong with a handshake that no check got to see", async () => {
+    const event = await eventOf({ method: "POST" });
+    expect(event.trail).toEqual([
+      { check: "handshake", outcome: "refuse", depth: 0, code: "method_not_allowed" },
+    ]);
+  });
+
+  it("comes with the handshake, by which to find what belongs to it elsewhere", async () => {
+    const seen: unknown[] = [];
+    const check = vi.fn((_: Handshake) => allow);
+    const { port } = await gatedServer(guard(insecureAnyOrigin(), check), {
+      onDecision: (_event, handshake) => void seen.push(handshake),
+    });
+    await statusOf(port);
+    expect(seen).toEqual([check.mock.calls[0]?.[0]]);
   });
 
   it("tells what a guard in report mode would have refused", async () => {

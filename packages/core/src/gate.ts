@@ -23,6 +23,7 @@ export {
   type HandshakeSource,
   type Rewrite,
   rewriteOf,
+  trailOf,
 } from "./handshake/handshake.ts";
 export { openingRefusal } from "./handshake/validity.ts";
 export { compileRanges } from "./parse/address-range.ts";

@@ -1,5 +1,5 @@
 import { type Handshake, type ProxyTrust, type Refusal, refuse } from "@firmshake/core";
-import { isPromiseLike, openingRefusal } from "@firmshake/core/gate";
+import { isPromiseLike, openingRefusal, trailOf } from "@firmshake/core/gate";
 import { ignore } from "./answer-on-socket.ts";
 import { rememberConnection } from "./connection.ts";
 import { type DecisionEvent, type DecisionOutcome, loggablePath } from "./decision-event.ts";
@@ -25,7 +25,7 @@ export interface Holding {
 }
 
 // Taken at load: tests of applications replace the globals by faked ones.
-const { setTimeout, clearTimeout, process } = globalThis;
+const { setImmediate, setTimeout, clearTimeout, process } = globalThis;
 const { nextTick } = process;
 
 const retrySoon = [["Retry-After", "1"]] as const;
@@ -52,7 +52,7 @@ export function holdUpgrade(holding: Holding, target: Target): boolean {
   );
   const held: Held = { holding, target, handshake, startedAt };
   const refusal = refusalBeforeChecks(held);
-  if (refusal !== undefined) return conclude(held, { outcome: "refused", refusal, trail: [] });
+  if (refusal !== undefined) return conclude(held, refusedSoFar(handshake, refusal));
 
   const { request, socket, response } = target;
   rememberRequest(handshake, request);
@@ -61,6 +61,12 @@ export function holdUpgrade(holding: Holding, target: Target): boolean {
   park(held, ruling, abort);
   return true;
 }
+
+const refusedSoFar = (handshake: Handshake, refusal: Refusal): Ruling => ({
+  outcome: "refused",
+  refusal,
+  trail: trailOf(handshake),
+});
 
 interface Held {
   readonly holding: Holding;
@@ -96,22 +102,20 @@ function park(held: Held, ruling: PromiseLike<Ruling>, abort: LazyAbort): void {
   const leave = holding.places.enter(handshake);
   let isOver = false;
 
-  const settle = (settled: Ruling, carryOut: (settled: Ruling) => void): void => {
-    if (isOver) return;
+  const settle = (): boolean => {
+    if (isOver) return false;
     isOver = true;
     clearTimeout(deadline);
     socket.off("end", onGone).off("close", onGone);
     holding.waiting.delete(shutDown);
     leave();
-    try {
-      carryOut(settled);
-    } finally {
-      socket.off("error", ignore);
-    }
+    return true;
   };
   const giveUp = (refusal: Refusal, reason: unknown): void => {
-    settle({ outcome: "refused", refusal, trail: [] }, (settled) => conclude(held, settled));
+    if (!settle()) return;
     abort.abort(reason);
+    // By then the check that was waited for has noticed, and stands in the trail.
+    setImmediate(() => conclude(held, refusedSoFar(handshake, refusal)));
   };
   const onGone = (): void => giveUp(clientGone, new DOMException("The client left.", "AbortError"));
   const shutDown = (): void =>
@@ -119,7 +123,14 @@ function park(held: Held, ruling: PromiseLike<Ruling>, abort: LazyAbort): void {
   const onDeadline = (): void => giveUp(timedOut, new DOMException("Undecided.", "TimeoutError"));
   const onRuling = (settled: Ruling): void => {
     // Out of the promise: what a library's listener throws is an uncaught exception, as it was without a gate.
-    nextTick(() => settle(settled, (final) => conclude(held, final)));
+    nextTick(() => {
+      if (!settle()) return;
+      try {
+        conclude(held, settled);
+      } finally {
+        socket.off("error", ignore);
+      }
+    });
   };
 
   socket.on("error", ignore);

@@ -1,5 +1,5 @@
 import { ConfigError, type Guard, type PathPattern, refuse } from "@firmshake/core";
-import { compilePath, isPromiseLike, openingRefusal } from "@firmshake/core/gate";
+import { compilePath, isPromiseLike } from "@firmshake/core/gate";
 import { rulingOf, type UpgradeHandler } from "./ruling.ts";
 
 /** A guard for each path. The first that matches decides; paths that match none are refused. */
@@ -13,8 +13,6 @@ export type Routes = { readonly [pattern: PathPattern]: Guard };
 export function routesHandler(routes: Routes): UpgradeHandler {
   const entries = readRoutes(routes);
   return ({ handshake }) => {
-    const malformed = openingRefusal(handshake);
-    if (malformed !== undefined) return { outcome: "refused", refusal: malformed, trail: [] };
     const { path } = handshake;
     const found = entries.find(({ matches }) => matches(path));
     if (found === undefined) return noRoute;

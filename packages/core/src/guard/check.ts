@@ -11,6 +11,7 @@ import {
   refuse,
 } from "../decision/decision.ts";
 import { type Handshake, progressOf } from "../handshake/handshake.ts";
+import { refusalEntry } from "../handshake/trail.ts";
 
 /**
  * A predicate over the handshake. It MUST answer with `allow`, `allowWith(...)` or `refuse(...)`, or a promise of one; whatever else it
@@ -141,13 +142,7 @@ function conclude(
     return answer;
   }
   const refusal = isRefusal(answer) ? answer : failed(undefined, `answered with ${kindOf(answer)}`);
-  progress.trail.push({
-    check: name,
-    outcome: "refuse",
-    depth,
-    code: refusal.code,
-    ...(refusal.reason === undefined ? {} : { reason: refusal.reason }),
-  });
+  progress.trail.push(refusalEntry(name, depth, refusal));
   return refusal;
 }
 

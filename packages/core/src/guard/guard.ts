@@ -1,7 +1,7 @@
 import { aText, oneOf, readOptions } from "../config/options.ts";
 import type { Allow, MaybePromise, Refusal } from "../decision/decision.ts";
 import { mintPermit, type Permit } from "../decision/permit.ts";
-import { type Handshake, progressOf } from "../handshake/handshake.ts";
+import { type Handshake, trailOf } from "../handshake/handshake.ts";
 import type { TrailEntry } from "../handshake/trail.ts";
 import { openingRefusal } from "../handshake/validity.ts";
 import { type AnyCheck, isPromiseLike, readChecks } from "./check.ts";
@@ -91,32 +91,27 @@ export function guard(...given: readonly unknown[]): Guard {
   const title = `guard${label === undefined ? "" : ` "${label}"`}${mode === "report" ? " (report only: refuses nothing)" : ""}`;
 
   function decide(handshake: Handshake): MaybePromise<Verdict> {
-    const progress = progressOf(handshake);
-    const trail: TrailEntry[] = [];
     const malformed = openingRefusal(handshake);
-    if (malformed !== undefined) {
-      trail.push(openingEntry(malformed));
-      return { ok: false, refusal: malformed, trail };
-    }
-    progress.trail = trail;
+    if (malformed !== undefined)
+      return { ok: false, refusal: malformed, trail: trailOf(handshake) };
+    const start = trailOf(handshake).length;
     const outcome = runAll(ordered, handshake);
     return isPromiseLike(outcome)
-      ? outcome.then((settled) => verdictOf(handshake, settled, trail))
-      : verdictOf(handshake, outcome, trail);
+      ? outcome.then((settled) => verdictOf(handshake, settled, start))
+      : verdictOf(handshake, outcome, start);
   }
 
   function verdictOf(
     handshake: Handshake,
     outcome: Allow<object> | Refusal,
-    trail: readonly TrailEntry[],
+    start: number,
   ): Verdict {
-    const progress = progressOf(handshake);
-    progress.trail = [];
+    const trail = trailOf(handshake, start);
     if (!outcome.ok && (mode === "enforce" || handshake.signal.aborted)) {
       return { ok: false, refusal: outcome, trail };
     }
     for (const withhold of withholders) withhold(handshake);
-    const { facts } = progress;
+    const { facts } = handshake;
     const reported = outcome.ok ? undefined : outcome;
     return { ok: true, facts, permit: mintPermit(handshake, facts, decide), reported, trail };
   }
@@ -134,14 +129,6 @@ function withholdersOf(
     mode === "report" || infos.some(({ composes }) => composes === "any" || composes === "when");
   return mayBePassedBy ? infos.flatMap(({ withhold }) => withhold ?? []) : [];
 }
-
-const openingEntry = ({ code, reason }: Refusal): TrailEntry => ({
-  check: "handshake",
-  outcome: "refuse",
-  depth: 0,
-  code,
-  ...(reason === undefined ? {} : { reason }),
-});
 
 function readGuardOptions(given: readonly unknown[]): GuardOptions {
   const [first] = given;

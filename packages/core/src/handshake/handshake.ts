@@ -82,7 +82,7 @@ interface Progress {
   /** Offered subprotocols that hold a secret. Never taken back. */
   withheld: ReadonlySet<string>;
   target: string | undefined;
-  trail: TrailEntry[];
+  readonly trail: TrailEntry[];
   depth: number;
   openingRefusal: Refusal | null | undefined;
 }
@@ -218,6 +218,11 @@ function protocolsIn(value: string | undefined): readonly string[] {
 /** Makes the view of a request. `trust` says which peers' forwarding headers count; without it none do. */
 export function createHandshake(source: HandshakeSource, trust?: ProxyTrust): Handshake {
   return new OpeningHandshake(source, trust);
+}
+
+/** What the checks have said so far, from the given entry on. */
+export function trailOf(handshake: Handshake, start = 0): readonly TrailEntry[] {
+  return progressOf(handshake).trail.slice(start);
 }
 
 /** The request's changing side: facts, trail, and what must be rewritten. For this package's own use. */

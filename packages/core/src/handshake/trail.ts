@@ -1,3 +1,4 @@
+import type { Refusal } from "../decision/decision.ts";
 import type { RefusalCode } from "../decision/refusal-codes.ts";
 
 /** What one check said. */
@@ -9,4 +10,8 @@ export interface TrailEntry {
   readonly code?: RefusalCode;
   /** For logs: what made the check refuse. Holds no secret and nothing that the client sent. */
   readonly reason?: string;
+}
+
+export function refusalEntry(check: string, depth: number, { code, reason }: Refusal): TrailEntry {
+  return { check, outcome: "refuse", depth, code, ...(reason === undefined ? {} : { reason }) };
 }

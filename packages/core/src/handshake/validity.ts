@@ -3,6 +3,7 @@ import { parseAuthority } from "../parse/authority.ts";
 import { parseTokenList } from "../parse/http-token.ts";
 import { forwardedOf, type Handshake, hasTrust, progressOf, sourceOf } from "./handshake.ts";
 import type { HeaderLines } from "./header-lines.ts";
+import { refusalEntry } from "./trail.ts";
 
 /**
  * What is wrong with the opening handshake itself, by the letter of RFC 6455 §4.2.1 and RFC 9112 §3. It is looked at once, before any
@@ -11,7 +12,9 @@ import type { HeaderLines } from "./header-lines.ts";
 export function openingRefusal(handshake: Handshake): Refusal | undefined {
   const progress = progressOf(handshake);
   if (progress.openingRefusal === undefined) {
-    progress.openingRefusal = findOpeningRefusal(handshake) ?? null;
+    const found = findOpeningRefusal(handshake);
+    progress.openingRefusal = found ?? null;
+    if (found !== undefined) progress.trail.push(refusalEntry("handshake", 0, found));
   }
   return progress.openingRefusal ?? undefined;
 }
