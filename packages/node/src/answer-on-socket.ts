@@ -8,7 +8,7 @@ const lingerMs = 1_000;
 const maxLingering = 1_000;
 /** When each is cut off; the first is the next. */
 const lingering = new Map<Duplex, number>();
-let nextCut: NodeJS.Timeout | undefined;
+let isCutAhead = false;
 
 const { setTimeout } = globalThis;
 const now = performance.now.bind(performance);
@@ -39,20 +39,25 @@ export function closeGracefully(socket: Duplex, bytes?: string): void {
   }
   lingering.set(socket, now() + lingerMs);
   socket.on("close", leave);
-  nextCut ??= setTimeout(cutOff, lingerMs).unref();
+  if (!isCutAhead) cutAfter(lingerMs);
 }
 
 function leave(this: Duplex): void {
   lingering.delete(this);
 }
 
-/** One timer for all of them: a timer for each would cost more than its answer. */
+/** One timer for all of them: a timer for each would be a good part of what refusing costs. */
+function cutAfter(milliseconds: number): void {
+  isCutAhead = true;
+  setTimeout(cutOff, milliseconds).unref();
+}
+
 function cutOff(): void {
-  nextCut = undefined;
+  isCutAhead = false;
   const time = now();
   for (const [socket, until] of lingering) {
     if (until > time) {
-      nextCut = setTimeout(cutOff, until - time).unref();
+      cutAfter(until - time);
       return;
     }
     lingering.delete(socket);

@@ -7,6 +7,7 @@ import {
   type Permit,
 } from "@firmshake/core";
 import { wasPermittedBy as madeThePermit, spendPermit } from "@firmshake/core/gate";
+import { makeStamp } from "./stamp.ts";
 
 /** An accepted WebSocket, for as long as it lives. */
 export interface Connection<Facts extends object = object> {
@@ -26,7 +27,7 @@ interface Accepted {
   readonly permits: readonly Permit[];
 }
 
-const accepted = new WeakMap<object, Accepted>();
+const accepted = makeStamp<Accepted>();
 
 /**
  * What the gate knows of an accepted WebSocket, found by the request (or the socket) that the library was given.
@@ -56,7 +57,7 @@ export function connectionOf<Facts extends object>(
   guard: Pick<Guard<Facts>, "decide">,
 ): Connection<Facts>;
 export function connectionOf(request: object, guard?: Pick<Guard, "decide">): Connection {
-  const found = accepted.get(request);
+  const found = accepted.of(request);
   if (found === undefined) {
     throw new ConfigError(
       "ERR_FIRMSHAKE_NOT_GUARDED",
@@ -82,11 +83,13 @@ export function rememberConnection(
   socket: object | undefined,
   permits: readonly Permit[],
 ): void {
-  const all = [...(accepted.get(request)?.permits ?? []), ...permits];
-  const facts: { readonly identity?: Identity } = Object.freeze(
-    Object.assign({}, ...all.map((permit) => permit.facts)),
-  );
-  const { handshake } = permits[0] as Permit;
+  const all = [...(accepted.of(request)?.permits ?? []), ...permits];
+  const [first] = permits as readonly [Permit];
+  const facts: { readonly identity?: Identity } =
+    all.length === 1
+      ? first.facts
+      : Object.freeze(Object.assign({}, ...all.map((one) => one.facts)));
+  const { handshake } = first;
   const connection: Connection = Object.freeze({
     handshake,
     facts,
@@ -94,20 +97,25 @@ export function rememberConnection(
     acceptedAt: Date.now(),
   });
   const entry = { connection, permits: all };
-  accepted.set(request, entry);
-  if (socket !== undefined) accepted.set(socket, entry);
+  accepted.put(request, entry);
+  if (socket !== undefined) accepted.put(socket, entry);
 }
 
 /** Adds what a guard has allowed after the hand-over, for libraries that send the request through the application once more. */
 export function addPermit(request: IncomingMessage, permit: Permit): void {
   spendPermit(permit, connectionOf(request).handshake);
-  rememberConnection(request, accepted.has(request.socket) ? request.socket : undefined, [permit]);
+  rememberConnection(
+    request,
+    accepted.of(request.socket) !== undefined ? request.socket : undefined,
+    [permit],
+  );
 }
 
 /** Whether a gate has handed the request over. */
-export const isHandedOver = (request: IncomingMessage): boolean => accepted.has(request);
+export const isHandedOver = (request: IncomingMessage): boolean =>
+  accepted.of(request) !== undefined;
 
 /** Whether the guard is one of those that let the request in. */
 export function wasPermittedBy(request: IncomingMessage, guard: Pick<Guard, "decide">): boolean {
-  return accepted.get(request)?.permits.some((permit) => madeThePermit(permit, guard)) ?? false;
+  return accepted.of(request)?.permits.some((permit) => madeThePermit(permit, guard)) ?? false;
 }

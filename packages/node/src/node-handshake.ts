@@ -20,7 +20,8 @@ export function nodeHandshake(
       method: request.method ?? "",
       target: request.url ?? "",
       httpVersion: request.httpVersion,
-      headerLines: request.rawHeaders,
+      // A copy: middleware, and this gate itself, may change theirs.
+      headerLines: request.rawHeaders.slice(),
       maxHeaderLines,
       showsConnectionHeader: true,
       peerAddress: () => socket.remoteAddress,

@@ -1,0 +1,61 @@
+/** One contender in a process of its own. Says what it has spent when it is asked. */
+import { setTimeout as sleep } from "node:timers/promises";
+import { contenders } from "./contenders.mjs";
+
+const patienceMs = 20_000;
+
+let server;
+let acceptedCount = 0;
+let before;
+
+const orders = {
+  start: async ({ contender, options, keys }) => {
+    const accepted = () => {
+      acceptedCount++;
+    };
+    server = contenders[contender]({ accepted, options, keys });
+    await new Promise((resolve) => server.listen(0, "0.0.0.0", 1024, resolve));
+    return { port: server.address().port };
+  },
+
+  /** No collection is forced before a round: it throws away compiled code too, and the round would measure the compiler. */
+  begin: async () => {
+    acceptedCount = 0;
+    before = process.cpuUsage();
+    return {};
+  },
+
+  /** What was spent since `begin`, once that many connections are accepted and that many open. */
+  end: async ({ accepted, open }) => {
+    await until(async () => acceptedCount >= accepted && (await openConnections()) <= open);
+    const { user, system } = process.cpuUsage(before);
+    return { microseconds: user + system, accepted: acceptedCount };
+  },
+
+  idle: async () => {
+    await until(async () => (await openConnections()) === 0);
+    return {};
+  },
+};
+
+const openConnections = () =>
+  new Promise((resolve, reject) =>
+    server.getConnections((error, count) => (error ? reject(error) : resolve(count))),
+  );
+
+async function until(isSo) {
+  const end = performance.now() + patienceMs;
+  while (!(await isSo())) {
+    if (performance.now() > end) throw new Error("The connections did not settle.");
+    await sleep(2);
+  }
+}
+
+process.on("message", async ({ order, details }) => {
+  try {
+    process.send({ result: await orders[order](details) });
+  } catch (error) {
+    process.send({ error: String(error?.stack ?? error) });
+  }
+});
+process.on("disconnect", () => process.exit());
