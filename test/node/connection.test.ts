@@ -49,7 +49,7 @@ describe("connectionOf", () => {
     expect(connection.facts).toEqual({ room: "blue", seat: 7 });
     expect(connection.facts.room).toBe("blue");
     expect(connection.identity).toBeUndefined();
-    expect(connection.handshake.path).toBe("/chat");
+    expect(connection.path).toBe("/chat");
     expect(connection.acceptedAt).toBeGreaterThanOrEqual(before);
     expect(Object.isFrozen(connection) && Object.isFrozen(connection.facts)).toBe(true);
   });

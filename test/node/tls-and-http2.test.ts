@@ -32,7 +32,7 @@ import {
 } from "../support/server.ts";
 import { captureThrown } from "../support/thrown.ts";
 
-const certificate = makeCertificate();
+const certificate = await makeCertificate();
 
 describe("over TLS", () => {
   it("wss works, and the handshake knows of the TLS under it", async () => {

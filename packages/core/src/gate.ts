@@ -14,7 +14,7 @@ export {
   readOptions,
 } from "./config/options.ts";
 export { isRefusal } from "./decision/decision.ts";
-export { spendPermit, wasPermittedBy } from "./decision/permit.ts";
+export { deciderOf, spendPermit } from "./decision/permit.ts";
 export { defineCheck, isPromiseLike, ranks } from "./guard/check.ts";
 export { compilePath } from "./guard/path-pattern.ts";
 export { readAddressRanges } from "./handshake/address-ranges.ts";
@@ -23,6 +23,7 @@ export {
   type HandshakeSource,
   type Rewrite,
   rewriteOf,
+  sourceOf,
   trailOf,
 } from "./handshake/handshake.ts";
 export { openingRefusal } from "./handshake/validity.ts";

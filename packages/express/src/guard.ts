@@ -3,22 +3,15 @@ import {
   type AllFacts,
   type AnyCheck,
   ConfigError,
-  connectionOf,
   type Guard,
   type GuardFacts,
   type GuardMode,
   type GuardOptions,
+  type Handshake,
   guard as makeGuard,
   type Verdict,
 } from "@firmshake/node";
-import {
-  addPermit,
-  asksForWebSocket,
-  forgetRequest,
-  isHandedOver,
-  rememberRequest,
-  wasPermittedBy,
-} from "@firmshake/node/adapter";
+import { addPermit, asksForWebSocket, handshakeOf, wasPermittedBy } from "@firmshake/node/adapter";
 import { expectAttach, noticeOrdinaryRequest } from "./attachment.ts";
 import { walkOf } from "./walk.ts";
 
@@ -113,7 +106,8 @@ function passOutsideOfWalk(
   request: IncomingMessage,
   next: (error?: unknown) => void,
 ): void {
-  if (isHandedOver(request)) return decideAfterwards(guard, request, next);
+  const handshake = handshakeOf(request);
+  if (handshake !== undefined) return decideAfterwards(guard, request, handshake, next);
   if (asksForWebSocket(request.rawHeaders)) return next(notAttached());
   noticeOrdinaryRequest(request);
   next();
@@ -122,17 +116,15 @@ function passOutsideOfWalk(
 function decideAfterwards(
   guard: Guard,
   request: IncomingMessage,
+  handshake: Handshake,
   next: (error?: unknown) => void,
 ): void {
   if (wasPermittedBy(request, guard)) return next();
-  const { handshake } = connectionOf(request);
   const goOn = (verdict: Verdict): void => {
-    forgetRequest(handshake);
     if (!verdict.ok) return next(errorOf(verdict.refusal));
     addPermit(request, verdict.permit);
     next();
   };
-  rememberRequest(handshake, request);
   settle(guard.decide(handshake), goOn, next);
 }
 

@@ -6,12 +6,13 @@ import {
   type Identity,
   type Permit,
 } from "@firmshake/core";
-import { wasPermittedBy as madeThePermit, spendPermit } from "@firmshake/core/gate";
+import { deciderOf, spendPermit } from "@firmshake/core/gate";
 import { makeStamp } from "./stamp.ts";
 
 /** An accepted WebSocket, for as long as it lives. */
 export interface Connection<Facts extends object = object> {
-  readonly handshake: Handshake;
+  /** The path that it was opened with, without the query. */
+  readonly path: string;
   /** Everything that the checks have added. */
   readonly facts: Readonly<Facts>;
   /** Who was authenticated. */
@@ -24,10 +25,13 @@ export interface Connection<Facts extends object = object> {
 
 interface Accepted {
   readonly connection: Connection;
-  readonly permits: readonly Permit[];
+  /** The `decide` functions of the guards that let it in. */
+  readonly guards: readonly (object | undefined)[];
 }
 
-const accepted = makeStamp<Accepted>();
+// The handshake, with its header texts, goes with the request, which most libraries let go of; what stays with the socket is small.
+const byRequest = makeStamp<Accepted & { readonly handshake: Handshake }>();
+const bySocket = makeStamp<Accepted>();
 
 /**
  * What the gate knows of an accepted WebSocket, found by the request (or the socket) that the library was given.
@@ -57,14 +61,14 @@ export function connectionOf<Facts extends object>(
   guard: Pick<Guard<Facts>, "decide">,
 ): Connection<Facts>;
 export function connectionOf(request: object, guard?: Pick<Guard, "decide">): Connection {
-  const found = accepted.of(request);
+  const found = byRequest.of(request) ?? bySocket.of(request);
   if (found === undefined) {
     throw new ConfigError(
       "ERR_FIRMSHAKE_NOT_GUARDED",
       "connectionOf: no gate has let this request in. Give the request of the library's connection event, and call attach(server, …) before clients come.",
     );
   }
-  if (guard !== undefined && !found.permits.some((permit) => madeThePermit(permit, guard))) {
+  if (guard !== undefined && !found.guards.includes(guard.decide)) {
     throw new ConfigError(
       "ERR_FIRMSHAKE_NOT_GUARDED",
       "connectionOf: another guard than the given one let this request in. Give the guard of its path, or none.",
@@ -83,39 +87,40 @@ export function rememberConnection(
   socket: object | undefined,
   permits: readonly Permit[],
 ): void {
-  const all = [...(accepted.of(request)?.permits ?? []), ...permits];
-  const [first] = permits as readonly [Permit];
-  const facts: { readonly identity?: Identity } =
-    all.length === 1
-      ? first.facts
-      : Object.freeze(Object.assign({}, ...all.map((one) => one.facts)));
-  const { handshake } = first;
+  const before = byRequest.of(request);
+  const [{ handshake, facts: own }] = permits as readonly [Permit];
+  const isAlone = before === undefined && permits.length === 1;
+  const all: readonly object[] = [
+    before?.connection.facts ?? {},
+    ...permits.map(({ facts }) => facts),
+  ];
+  const facts: { readonly identity?: Identity } = isAlone
+    ? own
+    : Object.freeze(Object.assign({}, ...all));
   const connection: Connection = Object.freeze({
-    handshake,
+    path: handshake.path,
     facts,
     identity: facts.identity,
-    acceptedAt: Date.now(),
+    acceptedAt: before?.connection.acceptedAt ?? Date.now(),
   });
-  const entry = { connection, permits: all };
-  accepted.put(request, entry);
-  if (socket !== undefined) accepted.put(socket, entry);
+  const guards = [...(before?.guards ?? []), ...permits.map(deciderOf)];
+  byRequest.put(request, { connection, guards, handshake });
+  if (socket !== undefined) bySocket.put(socket, { connection, guards });
 }
 
 /** Adds what a guard has allowed after the hand-over, for libraries that send the request through the application once more. */
 export function addPermit(request: IncomingMessage, permit: Permit): void {
-  spendPermit(permit, connectionOf(request).handshake);
-  rememberConnection(
-    request,
-    accepted.of(request.socket) !== undefined ? request.socket : undefined,
-    [permit],
-  );
+  spendPermit(permit, handshakeOf(request) as Handshake);
+  const { socket } = request;
+  rememberConnection(request, bySocket.of(socket) === undefined ? undefined : socket, [permit]);
 }
 
-/** Whether a gate has handed the request over. */
-export const isHandedOver = (request: IncomingMessage): boolean =>
-  accepted.of(request) !== undefined;
+/** The handshake of a request that a gate has handed over. */
+export const handshakeOf = (request: IncomingMessage): Handshake | undefined =>
+  byRequest.of(request)?.handshake;
 
 /** Whether the guard is one of those that let the request in. */
-export function wasPermittedBy(request: IncomingMessage, guard: Pick<Guard, "decide">): boolean {
-  return accepted.of(request)?.permits.some((permit) => madeThePermit(permit, guard)) ?? false;
-}
+export const wasPermittedBy = (
+  request: IncomingMessage,
+  { decide }: Pick<Guard, "decide">,
+): boolean => byRequest.of(request)?.guards.includes(decide) ?? false;

@@ -6,7 +6,6 @@ import { type DecisionEvent, type DecisionOutcome, loggablePath } from "./decisi
 import { rewriteRequest } from "./hand-over.ts";
 import { nodeHandshake } from "./node-handshake.ts";
 import type { Parking } from "./parking.ts";
-import { forgetRequest, rememberRequest } from "./request-of.ts";
 import { failedRuling, type Ruling, redeemRuling, type UpgradeHandler } from "./ruling.ts";
 import type { Target } from "./target.ts";
 
@@ -55,7 +54,6 @@ export function holdUpgrade(holding: Holding, target: Target): boolean {
   if (refusal !== undefined) return conclude(held, refusedSoFar(handshake, refusal));
 
   const { request, socket, response } = target;
-  rememberRequest(handshake, request);
   const ruling = rule(holding.handler, { request, socket, response, handshake });
   if (!isPromiseLike(ruling)) return conclude(held, ruling);
   park(held, ruling, abort);
@@ -146,7 +144,6 @@ function park(held: Held, ruling: PromiseLike<Ruling>, abort: LazyAbort): void {
 /** Carries a ruling out. */
 function conclude(held: Held, given: Ruling): boolean {
   const { holding, target, handshake } = held;
-  forgetRequest(handshake);
   const ruling = redeemRuling(given, handshake);
   if (ruling.outcome === "permitted") {
     if (target.socket.destroyed || target.socket.readableEnded) return abandon(held, ruling);

@@ -13,8 +13,6 @@ export function nodeHandshake(
   signal: () => AbortSignal,
   trust: ProxyTrust | undefined,
 ): Handshake {
-  // Lives as long as the connection: whatever it held of the request, beyond the socket and the texts, would too.
-  const { socket } = request;
   return createHandshake(
     {
       method: request.method ?? "",
@@ -24,8 +22,9 @@ export function nodeHandshake(
       headerLines: request.rawHeaders.slice(),
       maxHeaderLines,
       showsConnectionHeader: true,
-      peerAddress: () => socket.remoteAddress,
-      tls: () => tlsOf(socket as Partial<TLSSocket>),
+      request,
+      peerAddress: () => request.socket.remoteAddress,
+      tls: () => tlsOf(request.socket as Partial<TLSSocket>),
       signal,
     },
     trust,

@@ -1,23 +1,12 @@
-import type { IncomingMessage } from "node:http";
+import { IncomingMessage } from "node:http";
 import { ConfigError, type Handshake } from "@firmshake/core";
-
-const requests = new WeakMap<Handshake, IncomingMessage>();
-
-/** Keeps the request with its handshake for as long as checks run. */
-export function rememberRequest(handshake: Handshake, request: IncomingMessage): void {
-  requests.set(handshake, request);
-}
-
-/** A handshake lives as long as its connection; the request, which is larger, need not. */
-export function forgetRequest(handshake: Handshake): void {
-  requests.delete(handshake);
-}
+import { sourceOf } from "@firmshake/core/gate";
 
 /**
- * The request of a handshake that is being decided, with what middleware before the guard has put there: for checks that need a session, a
+ * The Node request of a handshake, with what middleware before the guard has put there: for checks that need a session, a
  * parsed cookie or a client certificate. For who is signed in, use {@link identity}, which knows that a session is a cookie.
  *
- * @throws {@link ConfigError} `ERR_FIRMSHAKE_NOT_ATTACHED` for a handshake that no gate holds at the moment.
+ * @throws {@link ConfigError} `ERR_FIRMSHAKE_NOT_ATTACHED` for a handshake that no gate of a Node server made.
  *
  * @example
  * ```ts
@@ -31,11 +20,11 @@ export function forgetRequest(handshake: Handshake): void {
 export function requestOf<Request extends IncomingMessage = IncomingMessage>(
   handshake: Handshake,
 ): Request {
-  const request = requests.get(handshake);
-  if (request === undefined) {
+  const { request } = sourceOf(handshake);
+  if (!(request instanceof IncomingMessage)) {
     throw new ConfigError(
       "ERR_FIRMSHAKE_NOT_ATTACHED",
-      "requestOf: no gate holds this handshake at the moment. Use it inside of a check, and call attach(server, ...).",
+      "requestOf: this handshake does not come from a Node server. Use it in guards that attach(server, ...) asks.",
     );
   }
   return request as Request;

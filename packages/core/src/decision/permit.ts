@@ -30,8 +30,8 @@ class MintedPermit<Facts extends object> implements Permit<Facts> {
     return true;
   }
 
-  static wasDecidedBy(value: object, decide: object): boolean {
-    return #decidedBy in value && value.#decidedBy === decide;
+  static deciderOf(value: object): object | undefined {
+    return #decidedBy in value ? value.#decidedBy : undefined;
   }
 }
 
@@ -58,7 +58,5 @@ export function spendPermit(permit: Permit, handshake: Handshake): void {
   }
 }
 
-/** Whether the permit was made by the guard whose `decide` function is given. */
-export function wasPermittedBy(permit: Permit, guard: { readonly decide: object }): boolean {
-  return MintedPermit.wasDecidedBy(permit, guard.decide);
-}
+/** The `decide` function that made the permit, by which its guard is known; undefined for what is no permit. */
+export const deciderOf: (permit: Permit) => object | undefined = MintedPermit.deciderOf;

@@ -154,7 +154,7 @@ function addFacts(progress: ReturnType<typeof progressOf>, added: object): void 
 }
 
 /** The refusal of a check that did not do what a check does. Its error is for logs alone. */
-export function failed(cause: unknown, reason = "threw"): Refusal {
+function failed(cause: unknown, reason = "threw"): Refusal {
   return refuse("check_failed", undefined, { cause, reason });
 }
 

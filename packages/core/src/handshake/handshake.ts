@@ -61,6 +61,8 @@ export interface HandshakeSource {
   readonly maxHeaderLines: number;
   /** Whether the runtime keeps the `Connection` header from the request; where it does not, it is not looked at. */
   readonly showsConnectionHeader: boolean;
+  /** The runtime's own request, for checks that are made for that runtime. */
+  readonly request?: object;
   readonly peerAddress: () => string | undefined;
   readonly tls: () => TlsFacts | undefined;
   readonly signal: () => AbortSignal;
