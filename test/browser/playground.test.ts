@@ -5,6 +5,7 @@ import type { Browser, BrowserContext, Frame, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { attackViews } from "../../packages/playground/src/attempts.ts";
 import { type Playground, startPlayground } from "../../packages/playground/src/playground.ts";
+import { smuggledWithoutGate } from "../playground/smuggled-body.ts";
 import { requirement } from "../support/requirement.ts";
 import { chromiumPath, launch, openPage, screenshot, signIn } from "./browser.ts";
 
@@ -86,7 +87,7 @@ describe.skipIf(needed.isMissing)("the playground in Chromium", { timeout: 60_00
       rebinding: "421 host_denied | 101, open as Ada, ping answered",
       "spoofed-proxy": "403 address_denied | 101, open, ping answered",
       "two-hosts": "400 handshake_malformed | 101, open, ping answered",
-      "smuggled-body": "400 body_not_allowed | 101, open, body read as a message",
+      "smuggled-body": `400 body_not_allowed | ${smuggledWithoutGate}`,
       reset: expect.stringMatching(/still serving \| process dead: ECONNRESET, exit code 1/),
       flood: expect.stringMatching(/429 rate_limited \| 100 × 101/),
     });

@@ -27,6 +27,8 @@ function lend(response: ServerResponse, socket: Upgrade["socket"]): WalkResponse
   return {
     response,
     release: () => {
+      // Newer versions of Node keep what was written until the end of the tick, when the socket would be gone.
+      if (response.headersSent) response.uncork();
       response.detachSocket(socket as never);
       socket.off("drain", onDrain);
       // As Node does with a response whose socket has closed: late writes are dropped, and who waits for the end hears of it.
