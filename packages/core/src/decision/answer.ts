@@ -1,4 +1,5 @@
 import type { HeaderLine, Refusal } from "./decision.ts";
+import type { RefusalCode } from "./refusal-codes.ts";
 
 /** A refusal as an HTTP answer, without the reason phrase. */
 export interface Answer {
@@ -19,17 +20,27 @@ export interface Answer {
  * ```
  */
 export function answerOf(refusal: Refusal): Answer {
-  const { code, status, title, detail } = refusal;
-  const type = `urn:firmshake:refusal:${code}`;
   return {
-    status,
+    status: refusal.status,
     headers: [
       ["Content-Type", "application/problem+json"],
       ["Cache-Control", "no-store"],
       ...refusal.headers,
     ],
-    body: JSON.stringify({ type, title, status, code, detail }),
+    body: bodyOf(refusal),
   };
+}
+
+const bodies = new Map<RefusalCode, string>();
+
+/** Without a detail it is the same for each refusal of one code. */
+function bodyOf({ code, status, title, detail }: Refusal): string {
+  const known = detail === undefined ? bodies.get(code) : undefined;
+  if (known !== undefined) return known;
+  const type = `urn:firmshake:refusal:${code}`;
+  const made = JSON.stringify({ type, title, status, code, detail });
+  if (detail === undefined) bodies.set(code, made);
+  return made;
 }
 
 /**
