@@ -37,6 +37,6 @@ function isLoopbackHost(handshake: Handshake): boolean {
 }
 
 function comesOverLoopback(handshake: Handshake): boolean {
-  const peer = parsePeerAddress(handshake.peerAddress);
-  return peer !== undefined && isLoopback(peer) && !forwardedOf(handshake).isTrustedPeer;
+  const { isTrustedPeer, address } = forwardedOf(handshake);
+  return !isTrustedPeer && address !== undefined && isLoopback(address);
 }

@@ -1,7 +1,7 @@
 import { aText, oneOf, readOptions } from "../config/options.ts";
 import type { Allow, MaybePromise, Refusal } from "../decision/decision.ts";
 import { mintPermit, type Permit } from "../decision/permit.ts";
-import { type Handshake, trailOf } from "../handshake/handshake.ts";
+import { type Handshake, progressOf, trailOf } from "../handshake/handshake.ts";
 import type { TrailEntry } from "../handshake/trail.ts";
 import { openingRefusal } from "../handshake/validity.ts";
 import { type AnyCheck, isPromiseLike, readChecks } from "./check.ts";
@@ -94,7 +94,7 @@ export function guard(...given: readonly unknown[]): Guard {
     const malformed = openingRefusal(handshake);
     if (malformed !== undefined)
       return { ok: false, refusal: malformed, trail: trailOf(handshake) };
-    const start = trailOf(handshake).length;
+    const start = progressOf(handshake).trail.length;
     const outcome = runAll(ordered, handshake);
     return isPromiseLike(outcome)
       ? outcome.then((settled) => verdictOf(handshake, settled, start))
