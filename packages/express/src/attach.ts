@@ -1,9 +1,13 @@
-import type { Attachable, Gate, GateOptions } from "@firmshake/node";
-import { attach as attachHandler, ConfigError } from "@firmshake/node";
-import { fulfilAttach } from "./attachment.ts";
-import { type App, walkThrough } from "./walk.ts";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { type Attachable, ConfigError, type Gate, type GateOptions } from "@firmshake/node";
+import { attachWalk, walkThrough } from "@firmshake/node/adapter";
 
-export type { App } from "./walk.ts";
+/** What Express's `app` is, as far as it is used: a request handler that hands on what it did not answer. */
+export type App = (
+  request: IncomingMessage,
+  response: ServerResponse,
+  next: (error?: unknown) => void,
+) => unknown;
 
 /**
  * Puts a gate in front of every WebSocket library on the server. From here on each upgrade walks the application's own stack, so that
@@ -36,18 +40,13 @@ export function attach(server: Attachable, app: App, options: GateOptions = {}):
       "attach: the second argument must be the Express app: attach(app.listen(8080), app).",
     );
   }
-  const gate = attachHandler(server, walkThrough(app), options);
-  warnOfUnusedTrust(app, options);
-  fulfilAttach();
-  return gate;
-}
-
-/** Whoever told the app of proxies and not the gate would count all clients as one. */
-function warnOfUnusedTrust(app: App, { trustProxy }: GateOptions): void {
+  const handler = walkThrough((walk) => {
+    app(walk.request, walk.response as ServerResponse, (error) => {
+      if (error === undefined || error === null) walk.end();
+      else walk.answerWith(error);
+    });
+  });
   const { enabled } = app as { enabled?: (setting: string) => boolean };
-  if (trustProxy !== undefined || enabled?.call(app, "trust proxy") !== true) return;
-  process.emitWarning(
-    `The app has "trust proxy" set, and the gate was not told of any proxy: it takes the proxy for the client. Write attach(server, app, { trustProxy: ["10.0.0.0/8"] }) with your proxies' addresses.`,
-    { code: "FIRMSHAKE_TRUST_PROXY_UNUSED" },
-  );
+  const isTrusting = enabled?.call(app, "trust proxy") === true;
+  return attachWalk(server, handler, options, isTrusting ? '"trust proxy"' : undefined);
 }

@@ -1,19 +1,13 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import {
-  type AllFacts,
-  type AnyCheck,
-  ConfigError,
-  type Guard,
-  type GuardFacts,
-  type GuardMode,
-  type GuardOptions,
-  type Handshake,
-  guard as makeGuard,
-  type Verdict,
+import type {
+  AllFacts,
+  AnyCheck,
+  Guard,
+  GuardFacts,
+  GuardMode,
+  GuardOptions,
 } from "@firmshake/node";
-import { addPermit, asksForWebSocket, handshakeOf, wasPermittedBy } from "@firmshake/node/adapter";
-import { expectAttach, noticeOrdinaryRequest } from "./attachment.ts";
-import { walkOf } from "./walk.ts";
+import { isPromiseLike, mountedGuard, passGuard, walkOf } from "@firmshake/node/adapter";
 
 /** A guard that can be mounted: on an app, a router or a route. */
 export interface GuardMiddleware<Facts extends object = object> extends Guard<Facts> {
@@ -49,33 +43,24 @@ export function guard<
   const Mode extends GuardMode = "enforce",
 >(options: GuardOptions<Checks, Mode>): GuardMiddleware<GuardFacts<Checks, Mode>>;
 export function guard(...given: readonly unknown[]): GuardMiddleware {
-  const made = (makeGuard as (...given: readonly unknown[]) => Guard)(...given);
-  expectAttach();
+  const made = mountedGuard(given);
 
   function firmshake(
     request: IncomingMessage,
     _response: ServerResponse,
     next: (error?: unknown) => void,
   ): void {
-    const walk = walkOf(request);
-    if (walk === undefined) return passOutsideOfWalk(made, request, next);
-    const goOn = (verdict: Verdict): void => {
-      if (!walk.note(verdict)) return;
-      if (isEndpoint(request, firmshake, next)) walk.end();
+    const goOn = (isOn: boolean): void => {
+      if (!isOn) return;
+      const walk = walkOf(request);
+      if (walk !== undefined && isEndpoint(request, firmshake, next)) walk.end();
       else next();
     };
-    settle(made.decide(walk.handshake), goOn, next);
+    const passing = passGuard(made, request);
+    if (isPromiseLike(passing)) passing.then(goOn).then(undefined, next);
+    else goOn(passing);
   }
   return Object.assign(firmshake, made);
-}
-
-function settle(
-  verdict: ReturnType<Guard["decide"]>,
-  goOn: (verdict: Verdict) => void,
-  next: (error?: unknown) => void,
-): void {
-  if ("then" in verdict) verdict.then(goOn).then(undefined, next);
-  else goOn(verdict);
 }
 
 /**
@@ -96,43 +81,3 @@ interface RouteLayer {
   readonly handle: unknown;
   readonly method?: string;
 }
-
-/**
- * Ordinary requests pass. An upgrade that was handed over before is sent through the stack again by some libraries (express-ws): then a
- * guard that has not let it in decides now. An upgrade that no gate holds means that `attach` is missing.
- */
-function passOutsideOfWalk(
-  guard: Guard,
-  request: IncomingMessage,
-  next: (error?: unknown) => void,
-): void {
-  const handshake = handshakeOf(request);
-  if (handshake !== undefined) return decideAfterwards(guard, request, handshake, next);
-  if (asksForWebSocket(request.rawHeaders)) return next(notAttached());
-  noticeOrdinaryRequest(request);
-  next();
-}
-
-function decideAfterwards(
-  guard: Guard,
-  request: IncomingMessage,
-  handshake: Handshake,
-  next: (error?: unknown) => void,
-): void {
-  if (wasPermittedBy(request, guard)) return next();
-  const goOn = (verdict: Verdict): void => {
-    if (!verdict.ok) return next(errorOf(verdict.refusal));
-    addPermit(request, verdict.permit);
-    next();
-  };
-  settle(guard.decide(handshake), goOn, next);
-}
-
-const errorOf = ({ status, title, code }: { status: number; title: string; code: string }): Error =>
-  Object.assign(new Error(title), { status, code, expose: true });
-
-const notAttached = (): Error =>
-  new ConfigError(
-    "ERR_FIRMSHAKE_NOT_ATTACHED",
-    "guard: this upgrade is held by no gate. Call attach(server, app) with the server that app.listen() returns.",
-  );

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { walkOf } from "./walk.ts";
+import { walkOf } from "@firmshake/node/adapter";
 
 /**
  * Middleware that ends the walk of an upgrade: it is handed over if the guards before it have allowed it, and refused if there was none.

@@ -1,5 +1,8 @@
 /** What a framework's adapter is built from. Applications do not need this entry. */
 export { isPromiseLike } from "@firmshake/core/gate";
-export { addPermit, handshakeOf, wasPermittedBy } from "./connection.ts";
 export { isAttached } from "./gate.ts";
-export { asksForWebSocket } from "./websocket-request.ts";
+export { identityBy } from "./identity.ts";
+export { attachWalk } from "./walk/attach-walk.ts";
+export { mountedGuard, passGuard } from "./walk/mounted-guard.ts";
+export { type Walk, walkInside, walkOf, walkThrough } from "./walk/walk.ts";
+export { finish } from "./walk/walk-response.ts";

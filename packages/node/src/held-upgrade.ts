@@ -54,7 +54,8 @@ export function holdUpgrade(holding: Holding, target: Target): boolean {
   if (refusal !== undefined) return conclude(held, refusedSoFar(handshake, refusal));
 
   const { request, socket, response } = target;
-  const ruling = rule(holding.handler, { request, socket, response, handshake });
+  const letGo = (): void => void target.proceed();
+  const ruling = rule(holding.handler, { request, socket, response, handshake, letGo });
   if (!isPromiseLike(ruling)) return conclude(held, ruling);
   park(held, ruling, abort);
   return true;
@@ -153,7 +154,9 @@ function conclude(held: Held, given: Ruling): boolean {
     rewriteRequest(target.request, handshake);
     rememberConnection(target.request, target.ownSocket, ruling.permits);
     tell(held, "accepted", ruling);
-    return target.proceed();
+    if (ruling.accept === undefined) return target.proceed();
+    ruling.accept();
+    return true;
   }
   if (ruling.outcome === "answered") {
     tell(held, "answered", ruling);

@@ -4,6 +4,7 @@ import {
   type Check,
   ConfigError,
   type Decision,
+  type Handshake,
   type Identity,
   type MaybePromise,
   refuse,
@@ -42,10 +43,24 @@ export interface SignedIn {
 export function identity<Request extends IncomingMessage>(
   read: (request: Request) => MaybePromise<SignedIn | undefined | null | false>,
 ): Check<{ readonly identity: Identity }> {
+  return identityBy(requestOf<Request>, read, "request.user");
+}
+
+/**
+ * The same for frameworks whose middleware leaves what it found elsewhere than on Node's request.
+ *
+ * @param find - Where it is left.
+ * @param user - How that is written, for the message of a wrong use.
+ */
+export function identityBy<Source>(
+  find: (handshake: Handshake) => Source,
+  read: (source: Source) => MaybePromise<SignedIn | undefined | null | false>,
+  user: string,
+): Check<{ readonly identity: Identity }> {
   if (typeof read !== "function") {
     throw new ConfigError(
       "ERR_FIRMSHAKE_CHECK_INVALID",
-      "identity: write identity((request) => request.user && { subject: request.user.id }).",
+      `identity: write identity((${user.split(".")[0]}) => ${user} && { subject: ${user}.id }).`,
     );
   }
   return defineCheck<{ readonly identity: Identity }>(
@@ -57,7 +72,7 @@ export function identity<Request extends IncomingMessage>(
       givesIdentity: true,
     },
     (handshake) => {
-      const found = read(requestOf<Request>(handshake));
+      const found = read(find(handshake));
       return isPromiseLike(found) ? found.then(decide) : decide(found);
     },
   );

@@ -19,6 +19,11 @@ export interface Upgrade {
   /** Node's own, where the upgrade came as a request; undefined where it came as an upgrade, and the socket is bare. */
   readonly response: ServerResponse | undefined;
   readonly handshake: Handshake;
+  /**
+   * Emits the event that is held before it is decided: only where whoever listens is known to ask for the decision. Who accepts then is
+   * said by `accept` of the ruling.
+   */
+  readonly letGo: () => void;
 }
 
 /** Decides on a held upgrade. What it throws, or rejects with, refuses. */
@@ -33,6 +38,8 @@ export type Ruling =
       /** What a guard in report mode would have refused. */
       readonly reported: Refusal | undefined;
       readonly trail: readonly TrailEntry[];
+      /** What hands over, where the event was let go before. Default: emitting it. */
+      readonly accept?: (() => void) | undefined;
     }
   | {
       readonly outcome: "refused";
@@ -69,9 +76,12 @@ export function redeemRuling(given: Ruling, handshake: Handshake): Ruling {
 /** A refusal where something failed that should have decided. */
 export const failedRuling = (cause: unknown, reason: string): Ruling => ({
   outcome: "refused",
-  refusal: refuse("check_failed", undefined, { cause, reason }),
+  refusal: failedRefusal(cause, reason),
   trail: [],
 });
+
+export const failedRefusal = (cause: unknown, reason: string): Refusal =>
+  refuse("check_failed", undefined, { cause, reason });
 
 /** What one guard's verdict comes to. */
 export function rulingOf(verdict: Verdict): Ruling {

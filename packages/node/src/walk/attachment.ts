@@ -1,5 +1,5 @@
 import type { IncomingMessage } from "node:http";
-import { isAttached } from "@firmshake/node/adapter";
+import { isAttached } from "../gate.ts";
 
 /** How long after the first guard there may be no gate before it is said, in milliseconds. */
 const patienceMs = 10_000;

@@ -1,18 +1,22 @@
 import { ServerResponse } from "node:http";
-import type { Upgrade } from "@firmshake/node";
+import type { Upgrade } from "../ruling.ts";
 
 /** The response that middleware gets to see on a walk. */
 export interface WalkResponse {
   readonly response: ServerResponse;
-  /** Lets go of the socket; what is written from then on reaches nobody. */
-  readonly release: () => void;
+  /**
+   * Lets go of the socket; what is written from then on reaches nobody. Who waits for the end of the response hears of it.
+   *
+   * @param status - What became of the upgrade, for those who log it.
+   */
+  readonly release: (status: number) => void;
 }
 
 /**
  * An upgrade's socket is bare: it gets a response of its own, which lets go of it again without a trace. Where Node gave the upgrade out as
  * a request, its own response is used, since that one knows of the requests before it.
  */
-export function walkResponse({ request, response, socket }: Upgrade): WalkResponse {
+export function lentResponse({ request, response, socket }: Upgrade): WalkResponse {
   return response === undefined
     ? lend(new ServerResponse(request), socket)
     : { response, release: () => undefined };
@@ -26,15 +30,27 @@ function lend(response: ServerResponse, socket: Upgrade["socket"]): WalkResponse
   socket.on("drain", onDrain);
   return {
     response,
-    release: () => {
+    release: (status) => {
       // Newer versions of Node keep what was written until the end of the tick, when the socket would be gone.
       if (response.headersSent) response.uncork();
       response.detachSocket(socket as never);
       socket.off("drain", onDrain);
-      // As Node does with a response whose socket has closed: late writes are dropped, and who waits for the end hears of it.
-      if (response.destroyed) return;
-      response.destroyed = true;
-      process.nextTick(() => response.emit("close"));
+      finish(response, status);
     },
   };
+}
+
+/**
+ * Ends a response that never came to be, as Node does with one whose socket has closed: late writes are dropped. Whoever waits for the end
+ * by listeners on the socket as well (Koa, loggers) takes them away with it, so that the WebSocket library finds none of them.
+ */
+export function finish(response: ServerResponse, status: number): void {
+  if (response.destroyed) return;
+  response.destroyed = true;
+  const isUnanswered = !response.headersSent;
+  if (isUnanswered) response.statusCode = status;
+  process.nextTick(() => {
+    if (isUnanswered) response.emit("finish");
+    response.emit("close");
+  });
 }

@@ -1,0 +1,72 @@
+import type { IncomingMessage } from "node:http";
+import {
+  ConfigError,
+  type Guard,
+  guard,
+  type Handshake,
+  type MaybePromise,
+  type Refusal,
+  type Verdict,
+} from "@firmshake/core";
+import { isPromiseLike } from "@firmshake/core/gate";
+import { addPermit, handshakeOf, wasPermittedBy } from "../connection.ts";
+import { asksForWebSocket } from "../websocket-request.ts";
+import { expectAttach, noticeOrdinaryRequest } from "./attachment.ts";
+import { walkOf } from "./walk.ts";
+
+/** Makes a guard that is to be mounted in an application's stack. Takes what core's `guard` takes, and throws as it does. */
+export function mountedGuard(given: readonly unknown[]): Guard {
+  const made = (guard as (...given: readonly unknown[]) => Guard)(...given);
+  expectAttach();
+  return made;
+}
+
+/**
+ * What a mounted guard does with each request that comes by. Ordinary requests pass. An upgrade on a walk is decided.
+ *
+ * An upgrade that was handed over before is sent through the stack again by some libraries (express-ws): then a guard that has not let it
+ * in decides now. An upgrade that no gate holds means that `attach` is missing.
+ *
+ * @returns whether the request is to go on. If not, the walk has ended, and nothing is to be answered.
+ * @throws an error with `status`, as frameworks know it, for an upgrade that is refused outside of a walk.
+ */
+export function passGuard(guard: Guard, request: IncomingMessage): MaybePromise<boolean> {
+  const walk = walkOf(request);
+  if (walk !== undefined) return settle(guard, walk.handshake, (verdict) => walk.note(verdict));
+  const handshake = handshakeOf(request);
+  if (handshake !== undefined) return decideAfterwards(guard, request, handshake);
+  if (asksForWebSocket(request.rawHeaders)) throw notAttached();
+  noticeOrdinaryRequest(request);
+  return true;
+}
+
+function decideAfterwards(
+  guard: Guard,
+  request: IncomingMessage,
+  handshake: Handshake,
+): MaybePromise<boolean> {
+  if (wasPermittedBy(request, guard)) return true;
+  return settle(guard, handshake, (verdict) => {
+    if (!verdict.ok) throw errorOf(verdict.refusal);
+    addPermit(request, verdict.permit);
+    return true;
+  });
+}
+
+function settle(
+  guard: Guard,
+  handshake: Handshake,
+  goOn: (verdict: Verdict) => boolean,
+): MaybePromise<boolean> {
+  const verdict = guard.decide(handshake);
+  return isPromiseLike(verdict) ? verdict.then(goOn) : goOn(verdict);
+}
+
+const errorOf = ({ status, title, code }: Refusal): Error =>
+  Object.assign(new Error(title), { status, code, expose: true });
+
+const notAttached = (): Error =>
+  new ConfigError(
+    "ERR_FIRMSHAKE_NOT_ATTACHED",
+    "guard: this upgrade is held by no gate. Call attach(server, app) with the server that app.listen() returns.",
+  );
