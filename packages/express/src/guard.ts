@@ -7,7 +7,7 @@ import type {
   GuardMode,
   GuardOptions,
 } from "@firmshake/node";
-import { isPromiseLike, mountedGuard, passGuard, walkOf } from "@firmshake/node/adapter";
+import { mountedGuard, passGuards, walkOf } from "@firmshake/node/adapter";
 
 /** A guard that can be mounted: on an app, a router or a route. */
 export interface GuardMiddleware<Facts extends object = object> extends Guard<Facts> {
@@ -50,15 +50,12 @@ export function guard(...given: readonly unknown[]): GuardMiddleware {
     _response: ServerResponse,
     next: (error?: unknown) => void,
   ): void {
-    const goOn = (isOn: boolean): void => {
-      if (!isOn) return;
+    const goOn = (): void => {
       const walk = walkOf(request);
       if (walk !== undefined && isEndpoint(request, firmshake, next)) walk.end();
       else next();
     };
-    const passing = passGuard(made, request);
-    if (isPromiseLike(passing)) passing.then(goOn).then(undefined, next);
-    else goOn(passing);
+    passGuards([made], request, { goOn, fail: next });
   }
   return Object.assign(firmshake, made);
 }

@@ -38,7 +38,7 @@ const bySocket = makeStamp<Accepted>();
  *
  * With a guard, what its checks add is typed, and was really decided by that guard: a connection that another guard let in throws.
  *
- * @param request - The request that the library passes to its `connection` event, or the socket under it.
+ * @param request - The request that the library passes to its `connection` event, the socket under it, Fastify's request or Koa's context.
  * @throws {@link ConfigError} `ERR_FIRMSHAKE_NOT_GUARDED` where no gate, or another guard, let the request in.
  *
  * @example
@@ -61,7 +61,7 @@ export function connectionOf<Facts extends object>(
   guard: Pick<Guard<Facts>, "decide">,
 ): Connection<Facts>;
 export function connectionOf(request: object, guard?: Pick<Guard, "decide">): Connection {
-  const found = byRequest.of(request) ?? bySocket.of(request);
+  const found = acceptedOf(request) ?? acceptedOf(nodeRequestIn(request));
   if (found === undefined) {
     throw new ConfigError(
       "ERR_FIRMSHAKE_NOT_GUARDED",
@@ -76,6 +76,13 @@ export function connectionOf(request: object, guard?: Pick<Guard, "decide">): Co
   }
   return found.connection;
 }
+
+const acceptedOf = (request: unknown): Accepted | undefined =>
+  byRequest.of(request) ?? bySocket.of(request);
+
+/** Frameworks keep Node's request in theirs: Fastify as `raw`, Koa as `req`. */
+const nodeRequestIn = ({ raw, req }: { readonly raw?: unknown; readonly req?: unknown }): unknown =>
+  raw ?? req;
 
 /**
  * Remembers what is handed over. Gates that a request passes one after the other add up.

@@ -40,6 +40,31 @@ export function passGuard(guard: Guard, request: IncomingMessage): MaybePromise<
   return true;
 }
 
+/** Where a request goes from mounted guards. */
+export interface Passage {
+  readonly goOn: () => void;
+  /** The walk has ended: nothing is to be answered. */
+  readonly leave?: () => void;
+  readonly fail: (error: unknown) => void;
+}
+
+/** The same for several guards, one behind the other, and for frameworks that call back. */
+export function passGuards(
+  guards: readonly Guard[],
+  request: IncomingMessage,
+  passage: Passage,
+): void {
+  const [guard, ...others] = guards;
+  if (guard === undefined) return passage.goOn();
+  const onPassed = (isOn: boolean): void => {
+    if (isOn) passGuards(others, request, passage);
+    else passage.leave?.();
+  };
+  const passing = passGuard(guard, request);
+  if (isPromiseLike(passing)) passing.then(onPassed).then(undefined, passage.fail);
+  else onPassed(passing);
+}
+
 function decideAfterwards(
   guard: Guard,
   request: IncomingMessage,

@@ -22,6 +22,21 @@ export function lentResponse({ request, response, socket }: Upgrade): WalkRespon
     : { response, release: () => undefined };
 }
 
+/** What whoever let the upgrade in made of its socket. That hears of a refusal when the answer has arrived, since it may then cut off. */
+export function adoptedResponse(response: ServerResponse): WalkResponse {
+  const { socket } = response;
+  return {
+    response,
+    release: (status) => {
+      if (status === 101 || response.headersSent) return;
+      socket?.once("close", () => {
+        response.statusCode = status;
+        response.emit("finish");
+      });
+    },
+  };
+}
+
 function lend(response: ServerResponse, socket: Upgrade["socket"]): WalkResponse {
   // Node's server has taken its own listener for this away with the upgrade; without it a long answer stops in the middle.
   const onDrain = (): void => void response.emit("drain");
@@ -44,7 +59,7 @@ function lend(response: ServerResponse, socket: Upgrade["socket"]): WalkResponse
  * Ends a response that never came to be, as Node does with one whose socket has closed: late writes are dropped. Whoever waits for the end
  * by listeners on the socket as well (Koa, loggers) takes them away with it, so that the WebSocket library finds none of them.
  */
-export function finish(response: ServerResponse, status: number): void {
+function finish(response: ServerResponse, status: number): void {
   if (response.destroyed) return;
   response.destroyed = true;
   const isUnanswered = !response.headersSent;

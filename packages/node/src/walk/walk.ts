@@ -12,7 +12,7 @@ import { isPromiseLike } from "@firmshake/core/gate";
 import { failedRefusal, type Ruling, type Upgrade, type UpgradeHandler } from "../ruling.ts";
 import { answerWithError } from "./answer-with-error.ts";
 import { warnOfLateAnswer } from "./late-answer.ts";
-import { lentResponse, type WalkResponse } from "./walk-response.ts";
+import { adoptedResponse, lentResponse, type WalkResponse } from "./walk-response.ts";
 
 /**
  * Sends each upgrade through an application's own stack, with a real response to answer with. It is handed over when a guard on the way
@@ -44,6 +44,8 @@ const gone = refuse("client_gone");
 export class Walk {
   readonly handshake: Handshake;
   readonly request: IncomingMessage;
+  /** Whether the held event was let go before the decision. */
+  readonly isInside: boolean;
   readonly #url: string;
   readonly #permits: Permit[] = [];
   readonly #trail: TrailEntry[] = [];
@@ -59,6 +61,7 @@ export class Walk {
     this.request = request;
     this.#url = request.url ?? "";
     this.#lent = lent;
+    this.isInside = lent === undefined;
   }
 
   /** What the application answers with; nothing where it has brought none of its own yet. */
@@ -68,7 +71,7 @@ export class Walk {
 
   begin(start: (walk: Walk) => unknown): MaybePromise<Ruling> {
     walks.set(this.request, this);
-    this.response?.once("finish", () => this.noteAnswer());
+    this.response?.once("finish", () => this.#onAnswer());
     try {
       const started = start(this);
       if (isPromiseLike(started)) started.then(undefined, (cause: unknown) => this.#fail(cause));
@@ -83,8 +86,9 @@ export class Walk {
   }
 
   /** Takes over the response that the application has made by itself. */
-  adopt(lent: WalkResponse): void {
-    this.#lent ??= lent;
+  adopt(response: ServerResponse): void {
+    this.#lent ??= adoptedResponse(response);
+    response.once("finish", () => this.#onAnswer());
   }
 
   /** Takes note of a guard's verdict. False where the walk ends with it, or has ended before. */
@@ -121,6 +125,11 @@ export class Walk {
     return this.#permits.length > 0;
   }
 
+  /** Why it was refused, where it was. */
+  get refusal(): Refusal | undefined {
+    return this.#ruling?.outcome === "refused" ? this.#ruling.refusal : undefined;
+  }
+
   /** Answers with an error that nobody in the stack has handled. */
   answerWith(error: unknown): void {
     if (this.#ruling !== undefined || this.response === undefined) return;
@@ -133,10 +142,9 @@ export class Walk {
     }
   }
 
-  /** Takes note that the application has answered by itself. */
-  noteAnswer(): void {
+  #onAnswer(): void {
     if (this.#ruling !== undefined || this.response === undefined) return;
-    warnOfLateAnswer(this.isAllowed, this.response.statusCode);
+    if (!this.isInside) warnOfLateAnswer(this.isAllowed, this.response.statusCode);
     this.#rule(this.#answered(this.response));
   }
 
