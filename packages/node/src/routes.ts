@@ -23,7 +23,7 @@ export function routesHandler(routes: Routes): UpgradeHandler {
 
 const noRoute = {
   outcome: "refused",
-  refusal: refuse("not_found", undefined, { reason: "no route" }),
+  refusal: refuse("not_found", undefined, { reason: "no guard on the path" }),
   trail: [],
 } as const;
 
