@@ -17,9 +17,14 @@ export interface WalkResponse {
  * a request, its own response is used, since that one knows of the requests before it.
  */
 export function lentResponse({ request, response, socket }: Upgrade): WalkResponse {
-  return response === undefined
-    ? lend(new ServerResponse(request), socket)
-    : { response, release: () => undefined };
+  if (response === undefined) return lend(new ServerResponse(request), socket);
+  return {
+    response,
+    // After the hand-over the request comes through the stack again, with the same response.
+    release: (status) => {
+      response.statusCode = status === 101 ? 200 : status;
+    },
+  };
 }
 
 function lend(response: ServerResponse, socket: Upgrade["socket"]): WalkResponse {

@@ -121,6 +121,11 @@ export class Walk {
     return this.#permits.length > 0;
   }
 
+  /** Why it was refused, where it was. */
+  get refusal(): Refusal | undefined {
+    return this.#ruling?.outcome === "refused" ? this.#ruling.refusal : undefined;
+  }
+
   /** Answers with an error that nobody in the stack has handled. */
   answerWith(error: unknown): void {
     if (this.#ruling !== undefined || this.response === undefined) return;
