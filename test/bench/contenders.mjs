@@ -5,6 +5,7 @@ import fastifyRateLimit from "@fastify/rate-limit";
 import fastifyWebsocket from "@fastify/websocket";
 import * as onExpress from "@firmshake/express";
 import { firmshake } from "@firmshake/fastify";
+import * as onKoa from "@firmshake/koa";
 import { address, attach, guard, jwt, origin, rateLimit } from "@firmshake/node";
 import Router from "@koa/router";
 import express from "express";
