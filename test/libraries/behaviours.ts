@@ -135,6 +135,35 @@ export const behaviours: readonly Behaviour[] = [
     },
   },
   {
+    id: "haste",
+    heading: "survives haste",
+    title: "a client that sends frames during a slow check harms nobody",
+    verify: async (library) => {
+      const thrown = captureThrown();
+      const decisions = [deferred<typeof allow>(), deferred<typeof allow>()] as const;
+      const sockets: Socket[] = [];
+      const { port, pending } = await serve(library, {
+        check: (handshake) => {
+          sockets.push(requestOf(handshake).socket);
+          return decisions[sockets.length - 1]?.promise ?? allow;
+        },
+      });
+      const handshake = handshakeFor(library);
+      const frames = earlyFrames(library, ["one", "two", "three"]);
+      const hasty = await dial(port);
+      hasty.send(handshake);
+      await expect.poll(pending).toBe(1);
+      hasty.send(frames);
+      await expect.poll(() => sockets[0]?.bytesRead).toBe(handshake.length + frames.length);
+      decisions[0].resolve(allow);
+      await hasty.until(" 101 ");
+      const client = library.connect(port);
+      decisions[1].resolve(allow);
+      expect(await (await client).say("hello")).toBe("hello");
+      expect(thrown).toEqual([]);
+    },
+  },
+  {
     id: "early",
     heading: "early frames",
     title: "frames that come with the handshake, or during a slow check, are read in their order",
@@ -148,7 +177,6 @@ export const behaviours: readonly Behaviour[] = [
         await expect.poll(() => log[0]).toBe("connection");
       }
 
-      const { frameOf, earlyFrameOf = frameOf } = library;
       const decision = deferred<typeof allow>();
       const sockets: Socket[] = [];
       const { port, pending } = await serve(library, {
@@ -162,14 +190,14 @@ export const behaviours: readonly Behaviour[] = [
         Buffer.from(handshakeFor(library)),
         earlyFrames(library, ["early-1"]),
       ]);
-      const second = earlyFrameOf("early-2");
+      const second = library.frameOf("early-2");
       client.send(first);
       await expect.poll(pending).toBe(1);
       client.send(second);
       await expect.poll(() => sockets[0]?.bytesRead).toBe(first.length + second.length);
       decision.resolve(allow);
       await client.until("early-2");
-      client.send(earlyFrameOf("early-3"));
+      client.send(library.frameOf("early-3"));
       expect(orderIn(await client.until("early-3"))).toEqual(["early-1", "early-2", "early-3"]);
     },
   },

@@ -47,6 +47,8 @@ export const hocuspocus: Library = {
         onSynced: opened,
         onAuthenticationFailed: failed,
         onStateless: ({ payload }) => heard(payload),
+        // The server has closed the document; its own shutting down waits for the socket.
+        onClose: () => websocketProvider.disconnect(),
       });
       provider.attach();
       const close = (): void => {

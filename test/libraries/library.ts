@@ -25,8 +25,6 @@ export interface Library {
   readonly frameOf: (text: string) => Buffer;
   /** The frame that a client must send before it may say something, and what shows that it was answered. */
   readonly opening?: { readonly frame: Buffer; readonly answer: string };
-  /** Another frame with an answer that holds the text, where only such a frame may come before the opening was answered. */
-  readonly earlyFrameOf?: (text: string) => Buffer;
   /** What of an answer is different each time. */
   readonly random?: RegExp;
   /** Whether closing the library leaves its clients connected. */
@@ -43,6 +41,7 @@ export type BehaviourId =
   | "silent"
   | "identity"
   | "resets"
+  | "haste"
   | "early"
   | "order"
   | "shared"

@@ -97,11 +97,8 @@ export async function sayByHand(
 }
 
 /** What a hasty client sends to say those texts, before it has heard anything. */
-export function earlyFrames(
-  { opening, frameOf, earlyFrameOf = frameOf }: Library,
-  texts: readonly string[],
-): Buffer {
-  const frames = texts.map(earlyFrameOf);
+export function earlyFrames({ opening, frameOf }: Library, texts: readonly string[]): Buffer {
+  const frames = texts.map(frameOf);
   return Buffer.concat(opening === undefined ? frames : [opening.frame, ...frames]);
 }
 

@@ -33,6 +33,7 @@ export const sockJs: Library = {
   frameOf: (text) => textFrame(JSON.stringify([text])),
   keepsClients: true,
   lacks: {
+    early: "it drops what comes before it has sent its own first packet",
     identity: "it hands out neither the request nor the socket, but some headers alone",
   },
 };
