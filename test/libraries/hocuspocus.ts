@@ -1,5 +1,6 @@
 import { HocuspocusProvider, HocuspocusProviderWebsocket } from "@hocuspocus/provider";
 import { Server } from "@hocuspocus/server";
+import { onTestFinished } from "vitest";
 import { WebSocket } from "ws";
 import { connecting } from "./client.ts";
 import type { Library } from "./library.ts";
@@ -51,11 +52,14 @@ export const hocuspocus: Library = {
         onClose: () => websocketProvider.disconnect(),
       });
       provider.attach();
-      const close = (): void => {
+      onTestFinished(() => {
         provider.destroy();
         websocketProvider.destroy();
+      });
+      return {
+        send: (text) => provider.sendStateless(text),
+        close: () => websocketProvider.disconnect(),
       };
-      return { send: (text) => provider.sendStateless(text), close };
     }),
   frameOf: (text) => frame("page", [5], text),
   opening: { frame: frame("page", [2, 0], ""), answer: "read-write" },
