@@ -35,7 +35,7 @@ function converse(app: Application, socket: Socket): void {
   socket.on("disconnect", app.left);
 }
 
-export const socketIoClient = (
+const socketIoClient = (
   port: number,
   transport: "websocket" | "polling",
 ): ReturnType<Library["connect"]> =>
