@@ -1,6 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import type { TLSSocket } from "node:tls";
-import type { Handshake, ProxyTrust, TlsFacts } from "@firmshake/core";
+import type { Handshake, ProxyTrust, TlsFacts, Transport } from "@firmshake/core";
 import { createHandshake } from "@firmshake/core/gate";
 
 /**
@@ -8,6 +8,7 @@ import { createHandshake } from "@firmshake/core/gate";
  * Node 26 not always one that knows them.
  */
 export function nodeHandshake(
+  transport: Transport,
   request: IncomingMessage,
   maxHeaderLines: number,
   signal: () => AbortSignal,
@@ -15,11 +16,12 @@ export function nodeHandshake(
 ): Handshake {
   return createHandshake(
     {
+      transport,
       method: request.method ?? "",
       target: request.url ?? "",
       httpVersion: request.httpVersion,
       // A copy: middleware, and this gate itself, may change theirs.
-      headerLines: request.rawHeaders.slice(),
+      headerLines: headerLinesOf(request),
       maxHeaderLines,
       showsConnectionHeader: true,
       request,
@@ -29,6 +31,18 @@ export function nodeHandshake(
     },
     trust,
   );
+}
+
+/** HTTP/2 says the host in a field of its own (RFC 9113 §8.3.1); other pseudo-header fields are no header lines. */
+function headerLinesOf({ rawHeaders, httpVersionMajor }: IncomingMessage): readonly string[] {
+  if (httpVersionMajor < 2) return rawHeaders.slice();
+  const lines: string[] = [];
+  for (let at = 0; at + 1 < rawHeaders.length; at += 2) {
+    const [name, value] = [rawHeaders[at] as string, rawHeaders[at + 1] as string];
+    if (name === ":authority") lines.push("host", value);
+    else if (!name.startsWith(":")) lines.push(name, value);
+  }
+  return lines;
 }
 
 function tlsOf(socket: Partial<TLSSocket>): TlsFacts | undefined {
