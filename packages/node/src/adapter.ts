@@ -2,4 +2,5 @@
 export { isPromiseLike } from "@firmshake/core/gate";
 export { addPermit, handshakeOf, wasPermittedBy } from "./connection.ts";
 export { isAttached } from "./gate.ts";
+export { asksForPolling } from "./polling-request.ts";
 export { asksForWebSocket } from "./websocket-request.ts";

@@ -145,7 +145,8 @@ function refuseRequest({ headers }: IncomingMessage, response: ServerResponse): 
     return;
   }
   const { status, headers: lines, body } = answerOf(foreign);
-  response.writeHead(status, lines.flat());
+  const length = String(Buffer.byteLength(body));
+  response.writeHead(status, [...lines.flat(), "Content-Length", length]);
   response.end(body);
 }
 
