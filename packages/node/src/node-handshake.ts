@@ -2,17 +2,22 @@ import type { IncomingMessage } from "node:http";
 import type { TLSSocket } from "node:tls";
 import type { Handshake, ProxyTrust, TlsFacts } from "@firmshake/core";
 import { createHandshake } from "@firmshake/core/gate";
+import type { ExtendedConnect } from "./http2/extended-connect.ts";
+import type { Target } from "./target.ts";
 
 /**
  * The view of a Node request. Addresses and TLS are taken from `request.socket`: the socket that comes with the upgrade event is on
  * Node 26 not always one that knows them.
  */
 export function nodeHandshake(
-  request: IncomingMessage,
+  { request, connect }: Pick<Target, "request" | "connect">,
   maxHeaderLines: number,
   signal: () => AbortSignal,
   trust: ProxyTrust | undefined,
 ): Handshake {
+  if (connect !== undefined) {
+    return connectHandshake(connect, request, maxHeaderLines, signal, trust);
+  }
   return createHandshake(
     {
       method: request.method ?? "",
@@ -22,6 +27,32 @@ export function nodeHandshake(
       headerLines: request.rawHeaders.slice(),
       maxHeaderLines,
       showsConnectionHeader: true,
+      request,
+      peerAddress: () => request.socket.remoteAddress,
+      tls: () => tlsOf(request.socket as Partial<TLSSocket>),
+      signal,
+    },
+    trust,
+  );
+}
+
+/** By what the client sent: the request was made up from it. */
+function connectHandshake(
+  { method, target, headerLines, pseudoHeaders }: ExtendedConnect,
+  request: IncomingMessage,
+  maxHeaderLines: number,
+  signal: () => AbortSignal,
+  trust: ProxyTrust | undefined,
+): Handshake {
+  return createHandshake(
+    {
+      method,
+      target,
+      httpVersion: "2.0",
+      headerLines,
+      maxHeaderLines,
+      showsConnectionHeader: false,
+      pseudoHeaders,
       request,
       peerAddress: () => request.socket.remoteAddress,
       tls: () => tlsOf(request.socket as Partial<TLSSocket>),

@@ -2,14 +2,17 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import { answerOf, type Refusal } from "@firmshake/core";
 import { closeGracefully, ignore, refuseOnSocket } from "./answer-on-socket.ts";
+import type { ExtendedConnect } from "./http2/extended-connect.ts";
 
-/** The two ways in which Node gives out a handshake, made alike. */
+/** The ways in which Node gives out a handshake, made alike. */
 export interface Target {
   readonly request: IncomingMessage;
   readonly socket: Duplex;
   readonly response: ServerResponse | undefined;
   /** The socket, where it is this handshake's alone from now on. */
   readonly ownSocket: Duplex | undefined;
+  /** What the request was made up from, where it came over HTTP/2. */
+  readonly connect: ExtendedConnect | undefined;
   /** What the client has sent behind the handshake so far. */
   readonly earlyBytes: () => number;
   readonly refuse: (refusal: Refusal) => void;
@@ -32,6 +35,7 @@ export function socketTarget(
     socket,
     response: undefined,
     ownSocket: socket,
+    connect: undefined,
     earlyBytes: () => head.length + socket.readableLength,
     refuse: (refusal) => {
       // Behind the beginning of somebody's answer a second one would be read as part of it.
@@ -64,6 +68,7 @@ export function requestTarget(
     socket: request.socket,
     response,
     ownSocket: undefined,
+    connect: undefined,
     earlyBytes: () => 0,
     refuse: (refusal) => {
       if (response.destroyed || response.writableEnded) return;
