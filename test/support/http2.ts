@@ -12,7 +12,7 @@ import {
   type ServerOptions,
   type Settings,
 } from "node:http2";
-import { connect as connectTcp } from "node:net";
+import { connect as connectTcp, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { connect as connectTls } from "node:tls";
 import { onTestFinished } from "vitest";
@@ -49,10 +49,17 @@ export async function openSession(
   });
   // Not the session: in Node 20 a client may abort the process when it destroys one with open streams.
   onTestFinished(() => void socket.destroy());
+  sockets.set(session, socket);
   session.on("error", () => undefined);
   await once(session, "remoteSettings");
   return session;
 }
+
+const sockets = new WeakMap<ClientHttp2Session, Socket>();
+
+/** Resets the connection under a session in clear. */
+export const cut = (session: ClientHttp2Session): unknown =>
+  sockets.get(session)?.resetAndDestroy();
 
 /** Over a good extended CONNECT: undefined leaves a header out. */
 export type ConnectSketch = Readonly<Record<string, string | readonly string[] | undefined>>;

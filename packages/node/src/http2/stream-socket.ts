@@ -44,7 +44,10 @@ export class StreamSocket extends Duplex {
   readonly #answer = new AnswerReader();
   #phase: "unanswered" | "open" | "answering" | "answered" | "broken" = "unanswered";
   #isReading = false;
+  /** The client's side. */
   #hasEnded = false;
+  /** This side, by the library. Node ends a stream that was reset, too. */
+  #isEnding = false;
   #bytesRead = 0;
   #bytesTaken = 0;
   #address: Readonly<Record<string, unknown>> = {};
@@ -162,19 +165,8 @@ export class StreamSocket extends Duplex {
   }
 
   override _read(): void {
-    const stream = this.#stream;
-    if (!this.#isReading) {
-      this.#isReading = true;
-      stream.on("data", (chunk: Buffer) => {
-        this.#bytesRead += chunk.length;
-        if (!this.push(chunk)) stream.pause();
-      });
-      stream.on("end", () => {
-        this.#hasEnded = true;
-        this.push(null);
-      });
-    }
-    stream.resume();
+    this.#startReading();
+    this.#stream.resume();
   }
 
   override _write(
@@ -207,6 +199,21 @@ export class StreamSocket extends Duplex {
     this.#waiting?.(error ?? new Error("The socket was destroyed."));
     callback(error);
     process.nextTick(() => this.emit("close", error !== null));
+  }
+
+  /** From the opening on, too: Node throws away what was sent on a stream that has ended and that nobody has begun to read. */
+  #startReading(): void {
+    if (this.#isReading) return;
+    this.#isReading = true;
+    const stream = this.#stream;
+    stream.on("data", (chunk: Buffer) => {
+      this.#bytesRead += chunk.length;
+      if (!this.push(chunk)) stream.pause();
+    });
+    stream.on("end", () => {
+      this.#hasEnded = true;
+      this.push(null);
+    });
   }
 
   /**
@@ -258,6 +265,7 @@ export class StreamSocket extends Duplex {
       if (!isAcceptOf(head, this.#key)) throw new ImproperAnswer("Sec-WebSocket-Accept is wrong");
       this.#respond(200, withoutNames(fields, ["sec-websocket-accept", "content-length"]));
       this.#phase = "open";
+      this.#startReading();
     } else if (status < 200) {
       this.#stream.additionalHeaders(headersOf(status, fields));
     } else if (status < 300) {
@@ -277,6 +285,7 @@ export class StreamSocket extends Duplex {
 
   #endAnswer(): void {
     const stream = this.#stream;
+    this.#isEnding = true;
     if (this.#phase === "open") {
       stream.end();
     } else if (this.#phase === "answering") {
@@ -292,20 +301,24 @@ export class StreamSocket extends Duplex {
     const stream = this.#stream;
     if (this.#phase === "answering") this.#attempt(() => this.#answer.finish());
     if (stream.destroyed || this.#phase === "answered") return;
-    if (this.#hasEnded && stream.writableFinished) return;
+    if (this.#hasEnded && this.#hasSaidAll()) return;
     if (stream.closed) stream.destroy();
     else stream.close(this.#resetCode());
   }
 
   #resetCode(): number {
     if (this.#phase === "broken") return NGHTTP2_INTERNAL_ERROR;
-    return this.#stream.writableFinished ? NGHTTP2_NO_ERROR : NGHTTP2_CANCEL;
+    return this.#hasSaidAll() ? NGHTTP2_NO_ERROR : NGHTTP2_CANCEL;
+  }
+
+  #hasSaidAll(): boolean {
+    return this.#isEnding && this.#stream.writableFinished;
   }
 
   #onStreamClose(): void {
-    if (this.#hasEnded && this.#stream.writableFinished) return;
+    if (this.#hasEnded && this.#hasSaidAll()) return;
     // Who has said all that there was to say is not interested in how the other side leaves.
-    const isReset = this.#stream.rstCode !== NGHTTP2_NO_ERROR && !this.#stream.writableFinished;
+    const isReset = this.#stream.rstCode !== NGHTTP2_NO_ERROR && !this.#hasSaidAll();
     this.#lose(isReset ? connectionReset(this.#failure) : undefined);
   }
 
