@@ -262,12 +262,37 @@ describe("the ends", () => {
     await expect.poll(() => stream.destroyed).toBe(true);
   });
 
-  it("destroy() is a reset", async () => {
+  it("destroy() ends both sides behind what was written", async () => {
     const { client, socket, stream } = await opened();
+    socket.write("last words");
     socket.destroy();
     expect(await once(socket, "close")).toEqual([false]);
+    expect(await answerTo(client)).toMatchObject({
+      body: "last words",
+      hasEnded: true,
+      rstCode: 0,
+    });
+    await expect.poll(() => stream.destroyed).toBe(true);
+  });
+
+  it("destroy() while the client takes nothing is a reset", async () => {
+    const { client, socket, stream } = await opened({ window: 1_000 });
+    socket.write(Buffer.alloc(1e6));
+    socket.destroy();
     expect(await answerTo(client)).toMatchObject({ rstCode: 8 });
     expect(stream.destroyed).toBe(true);
+  });
+
+  it("resetAndDestroy() is a reset", async () => {
+    const { client, socket } = await opened();
+    socket.resetAndDestroy();
+    expect(await answerTo(client)).toMatchObject({ rstCode: 8 });
+  });
+
+  it("destroy() without an answer is a reset", async () => {
+    const { client, socket } = await bridged();
+    socket.destroy();
+    expect(await answerTo(client)).toMatchObject({ status: undefined, rstCode: 8 });
   });
 
   it("destroy() behind its own end is none", async () => {

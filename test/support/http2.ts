@@ -99,8 +99,10 @@ export interface StreamAnswer {
   readonly rstCode: number | undefined;
 }
 
+type Headers = IncomingHttpHeaders & { readonly ":status"?: number | undefined };
+
 export async function answerTo(stream: ClientHttp2Stream): Promise<StreamAnswer> {
-  let headers: IncomingHttpHeaders = {};
+  let headers: Headers = {};
   let hasEnded = false;
   const chunks: Buffer[] = [];
   stream.on("response", (given) => {
@@ -128,8 +130,8 @@ export const answerOver = (
 ): Promise<StreamAnswer> => answerTo(askFor(session, sketch));
 
 /** The head of an answer that takes the stream. */
-export async function headOf(stream: ClientHttp2Stream): Promise<IncomingHttpHeaders> {
-  const [headers] = (await once(stream, "response")) as [IncomingHttpHeaders];
+export async function headOf(stream: ClientHttp2Stream): Promise<Headers> {
+  const [headers] = (await once(stream, "response")) as [Headers];
   return headers;
 }
 
@@ -137,7 +139,7 @@ export async function headOf(stream: ClientHttp2Stream): Promise<IncomingHttpHea
 export async function openStream(
   session: ClientHttp2Session,
   sketch: ConnectSketch = {},
-): Promise<{ readonly stream: ClientHttp2Stream; readonly headers: IncomingHttpHeaders }> {
+): Promise<{ readonly stream: ClientHttp2Stream; readonly headers: Headers }> {
   const stream = askFor(session, sketch);
   const headers = await headOf(stream);
   if (headers[":status"] !== 200) throw new Error(`answered ${headers[":status"]}`);
@@ -178,14 +180,18 @@ export function clientFrame(payload: string | Buffer, opcode = 1): Buffer {
 export const closeFrame = (code: number): Buffer =>
   clientFrame(Buffer.from([code >> 8, code & 0xff]), 8);
 
-/** The next message of a server, without compression, in one frame. */
+/** The next message of a server, without compression. */
 export async function nextMessage(stream: Duplex): Promise<Buffer> {
-  let bytes = Buffer.alloc(0);
+  let bytes: Buffer = Buffer.alloc(0);
+  let message: Buffer = Buffer.alloc(0);
   for (;;) {
     const frame = frameIn(bytes);
     if (frame !== undefined) {
-      if (frame.rest.length > 0) stream.unshift(frame.rest);
-      return frame.payload;
+      bytes = frame.rest;
+      message = Buffer.concat([message, frame.payload]);
+      if (!frame.isLast) continue;
+      if (bytes.length > 0) stream.unshift(bytes);
+      return message;
     }
     const chunk = stream.read() as Buffer | null;
     if (chunk === null) await once(stream, "readable");
@@ -193,13 +199,15 @@ export async function nextMessage(stream: Duplex): Promise<Buffer> {
   }
 }
 
-function frameIn(bytes: Buffer): { payload: Buffer; rest: Buffer } | undefined {
+function frameIn(bytes: Buffer): { isLast: boolean; payload: Buffer; rest: Buffer } | undefined {
   if (bytes.length < 2) return undefined;
+  const isLast = (bytes[0] as number) >= 0x80;
   const short = (bytes[1] as number) & 0x7f;
   const start = short < 126 ? 2 : short === 126 ? 4 : 10;
   if (bytes.length < start) return undefined;
   const length =
     short < 126 ? short : short === 126 ? bytes.readUInt16BE(2) : Number(bytes.readBigUInt64BE(2));
-  if (bytes.length < start + length) return undefined;
-  return { payload: bytes.subarray(start, start + length), rest: bytes.subarray(start + length) };
+  const end = start + length;
+  if (bytes.length < end) return undefined;
+  return { isLast, payload: bytes.subarray(start, end), rest: bytes.subarray(end) };
 }

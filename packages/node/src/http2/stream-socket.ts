@@ -42,7 +42,7 @@ export class StreamSocket extends Duplex {
   readonly #session: ServerHttp2Session | undefined;
   readonly #key: string;
   readonly #answer = new AnswerReader();
-  #phase: "unanswered" | "open" | "answering" | "answered" | "broken" = "unanswered";
+  #phase: "unanswered" | "open" | "answering" | "answered" | "broken" | "reset" = "unanswered";
   #isReading = false;
   /** The client's side. */
   #hasEnded = false;
@@ -161,6 +161,7 @@ export class StreamSocket extends Duplex {
   }
 
   resetAndDestroy(): this {
+    if (!this.destroyed) this.#phase = "reset";
     return this.destroy();
   }
 
@@ -195,6 +196,7 @@ export class StreamSocket extends Duplex {
   }
 
   override _destroy(error: Error | null, callback: (error: Error | null) => void): void {
+    // What the library has written before goes out, as it does when a socket is destroyed: many destroy it behind their last frame.
     this.#closeStream();
     this.#waiting?.(error ?? new Error("The socket was destroyed."));
     callback(error);
@@ -284,16 +286,20 @@ export class StreamSocket extends Duplex {
   }
 
   #endAnswer(): void {
-    const stream = this.#stream;
     this.#isEnding = true;
     if (this.#phase === "open") {
-      stream.end();
+      this.#stream.end();
     } else if (this.#phase === "answering") {
       this.#phase = "answered";
-      // RFC 9113 §8.1: the client need not send the rest.
-      stream.end(() => stream.close(NGHTTP2_NO_ERROR));
-      if (!linger(stream)) setImmediate(() => stream.destroy());
+      this.#endAndClose();
     }
+  }
+
+  /** RFC 9113 §8.1: the client need not send the rest. */
+  #endAndClose(): void {
+    const stream = this.#stream;
+    stream.end(() => stream.close(NGHTTP2_NO_ERROR));
+    if (!linger(stream)) setImmediate(() => stream.destroy());
   }
 
   /** Leaves a stream alone that ends, or has ended, by itself. */
@@ -303,12 +309,9 @@ export class StreamSocket extends Duplex {
     if (stream.destroyed || this.#phase === "answered") return;
     if (this.#hasEnded && this.#hasSaidAll()) return;
     if (stream.closed) stream.destroy();
-    else stream.close(this.#resetCode());
-  }
-
-  #resetCode(): number {
-    if (this.#phase === "broken") return NGHTTP2_INTERNAL_ERROR;
-    return this.#hasSaidAll() ? NGHTTP2_NO_ERROR : NGHTTP2_CANCEL;
+    else if (this.#phase === "broken") stream.close(NGHTTP2_INTERNAL_ERROR);
+    else if (this.#phase === "open" && this.#waiting === undefined) this.#endAndClose();
+    else stream.close(NGHTTP2_CANCEL);
   }
 
   #hasSaidAll(): boolean {
