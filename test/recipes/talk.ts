@@ -2,7 +2,7 @@ import { once } from "node:events";
 import type { IncomingMessage, Server } from "node:http";
 import { onTestFinished } from "vitest";
 import { WebSocket } from "ws";
-import { handshakeText } from "../support/raw-client.ts";
+import { handshakeText, type RawHandshake } from "../support/raw-client.ts";
 
 /** The page that the recipes let in. */
 export const origin = "https://app.example.com";
@@ -46,8 +46,13 @@ export async function talk(url: string, options: TalkOptions = {}): Promise<Talk
 }
 
 /** A handshake by hand, with the token in a header. */
-export const handshakeWith = (token: string): string =>
-  handshakeText({ headers: { Origin: origin, Authorization: `Bearer ${token}` } });
+export function handshakeWith(
+  token: string | undefined,
+  headers: RawHandshake["headers"] = {},
+): string {
+  const authorization = token === undefined ? undefined : `Bearer ${token}`;
+  return handshakeText({ headers: { Origin: origin, Authorization: authorization, ...headers } });
+}
 
 /** Notes the upgrades that whatever listens on the server gets to see. */
 export function upgradesBehind(server: Server): readonly (string | undefined)[] {
