@@ -121,7 +121,17 @@ describe("a route of @hono/node-ws", () => {
     },
   );
 
-  it("closes at SIGTERM: its clients, and handshakes that wait", async () => {
+  it("is refused by the application's own middleware, too, with a status alone", async () => {
+    const { port, issuer } = await start(withTokens, {
+      "app.get(\n": 'app.use((c) => c.text("no", 418));\napp.get(\n',
+    });
+    const client = await dial(port);
+    client.send(handshakeWith(await issuer.tokenOf("ann")));
+    const { status, body } = answerIn(await client.closed);
+    expect({ status, body }).toEqual({ status: 418, body: "" });
+  });
+
+  it("closes at SIGTERM, its clients too", async () => {
     const { port, issuer, its } = await start(withTokens);
     const { socket } = await talk(`ws://127.0.0.1:${port}/chat`, {
       token: await issuer.tokenOf("ann"),

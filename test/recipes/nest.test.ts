@@ -31,7 +31,7 @@ async function start(words: readonly string[], changes: RunOptions["changes"] = 
 }
 
 const withWs = ["subjects.set"];
-const withSocketIo = ["IoAdapter"];
+const withSocketIo = ["subjectOf"];
 const withSession = ["express-session"];
 const withModule = ["consumer.apply"];
 const withProvider = ["class ChatGate "];
@@ -95,21 +95,9 @@ describe("a gateway of the ws adapter", () => {
 });
 
 describe("a gateway of the Socket.IO adapter", () => {
-  const connect = (port: number, token: string | undefined, origin: string): Socket => {
-    const client = io(`http://127.0.0.1:${port}`, {
-      transports: ["websocket"],
-      protocols: token === undefined ? [] : ["bearer", token],
-      extraHeaders: { origin },
-      reconnection: false,
-      forceNew: true,
-    });
-    onTestFinished(() => void client.close());
-    return client;
-  };
-
   it("knows who is connected, in handleConnection and in each message", async () => {
     const { port, issuer } = await start(withSocketIo);
-    const client = connect(port, await issuer.tokenOf("ann"), origin);
+    const client = connectSocketIo(port, await issuer.tokenOf("ann"), origin);
     expect(await new Promise((resolve) => client.once("welcome", resolve))).toBe("ann");
     expect(await client.emitWithAck("say", "hello")).toBe("ann: hello");
   });
@@ -120,7 +108,7 @@ describe("a gateway of the Socket.IO adapter", () => {
   ])("refuses a client %s", async (_, status, token, from) => {
     const { port } = await start(withSocketIo);
     const error = await new Promise((resolve) => {
-      connect(port, token, from).once("connect_error", resolve);
+      connectSocketIo(port, token, from).once("connect_error", resolve);
     });
     expect(error).toHaveProperty("description.message", `Unexpected server response: ${status}`);
   });
@@ -133,7 +121,7 @@ describe("a gateway of the Socket.IO adapter", () => {
 
   it("refuses other paths, and closes with the application", async () => {
     const { port, its, issuer } = await start(withSocketIo);
-    const client = connect(port, await issuer.tokenOf("ann"), origin);
+    const client = connectSocketIo(port, await issuer.tokenOf("ann"), origin);
     await new Promise((resolve) => client.once("welcome", resolve));
     expect(await statusOf(port, { target: "/chat", headers: { Origin: origin } })).toBe(404);
     const left = new Promise((resolve) => client.once("disconnect", resolve));
@@ -257,4 +245,25 @@ describe("a gateway on a port of its own", () => {
     expect(await statusOf(port, { headers: { Origin: origin } })).toBe(401);
     expect(await statusOf(port, { target: "/", headers: { Origin: origin } })).toBe(404);
   });
+
+  it("is guarded by Socket.IO's adapter of the recipe", async () => {
+    const { insteadOf, issuer } = await start(["GatedIoAdapter"]);
+    const port = insteadOf(8081);
+    const client = connectSocketIo(port, await issuer.tokenOf("ann"), origin);
+    await new Promise((resolve) => client.once("welcome", resolve));
+    const target = "/socket.io/?EIO=4&transport=websocket";
+    expect(await statusOf(port, { target, headers: { Origin: origin } })).toBe(401);
+  });
 });
+
+function connectSocketIo(port: number, token: string | undefined, origin: string): Socket {
+  const client = io(`http://127.0.0.1:${port}`, {
+    transports: ["websocket"],
+    protocols: token === undefined ? [] : ["bearer", token],
+    extraHeaders: { origin },
+    reconnection: false,
+    forceNew: true,
+  });
+  onTestFinished(() => void client.close());
+  return client;
+}
