@@ -113,10 +113,21 @@ describe("a gateway of the Socket.IO adapter", () => {
     expect(error).toHaveProperty("description.message", `Unexpected server response: ${status}`);
   });
 
-  it("answers nobody by long polling", async () => {
-    const { port } = await start(withSocketIo);
-    const response = await fetch(`http://127.0.0.1:${port}/socket.io/?EIO=4&transport=polling`);
-    expect(response.status).toBe(400);
+  it("is guarded for clients that poll, where it lets them", async () => {
+    const { port, issuer } = await start(withSocketIo, { '{ transports: ["websocket"] }': "{}" });
+    const response = await fetch(`http://127.0.0.1:${port}/socket.io/?EIO=4&transport=polling`, {
+      headers: { origin },
+    });
+    expect(response.status).toBe(401);
+    const authorization = `Bearer ${await issuer.tokenOf("ann")}`;
+    const client = io(`http://127.0.0.1:${port}`, {
+      transports: ["polling"],
+      extraHeaders: { origin, authorization },
+      forceNew: true,
+    });
+    onTestFinished(() => void client.close());
+    expect(await new Promise((resolve) => client.once("welcome", resolve))).toBe("ann");
+    expect(await client.emitWithAck("say", "hello")).toBe("ann: hello");
   });
 
   it("refuses other paths, and closes with the application", async () => {
