@@ -50,11 +50,10 @@ const page = (form: string, host = "location.host"): string => `<!doctype html>
 <head><title>Chat</title><link rel="icon" href="data:,"></head>
 <body>
   ${form}
-  <button id="opener">Open a socket</button>
+  <button id="knock">Open a socket</button>
   <ul id="heard"></ul>
   <script>
-    opener.onclick = () => {
-      heard.textContent = "";
+    knock.onclick = () => {
       const hear = (text) => heard.append(Object.assign(document.createElement("li"), { textContent: text }));
       const socket = new WebSocket(\`ws://\${${host}}/chat\`);
       socket.onmessage = ({ data }) => hear(data);

@@ -1,7 +1,7 @@
 import cookie from "@fastify/cookie";
 import formbody from "@fastify/formbody";
 import jwt from "@fastify/jwt";
-import session, { type SessionStore } from "@fastify/session";
+import session, { type FastifySessionOptions } from "@fastify/session";
 import websocket from "@fastify/websocket";
 import { type FirmshakeOptions, firmshake, identity, origin } from "@firmshake/fastify";
 import fastify, { type FastifyInstance, type FastifyRequest, type RouteOptions } from "fastify";
@@ -24,14 +24,14 @@ type Library = "ws" | "@fastify/websocket";
 
 /** `@fastify/session`, with either library behind the gate. */
 export const onFastify =
-  (library: Library, store: SessionStore): Serve =>
+  (library: Library, options: Partial<FastifySessionOptions>): Serve =>
   async (site) => {
     const app = await appAt(site, library);
     await app.register(session, {
       secret,
-      store,
       saveUninitialized: false,
       cookie: { secure: "auto", sameSite: "lax" },
+      ...options,
     });
     const userOf = ({ session: { user } }: FastifyRequest): string | undefined => user;
     await addChat(app, site, library, [

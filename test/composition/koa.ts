@@ -14,6 +14,7 @@ export const onKoa =
   async ({ server, origin: own, options: gateOptions }) => {
     const app = new Koa();
     app.keys = [secret];
+    app.silent = true;
     app.use(session({ sameSite: "lax", ...options }, app));
     const passport = passportOfUsers();
     app.use(bodyParser());
