@@ -1,13 +1,15 @@
 import type { IncomingMessage } from "node:http";
 import type { TLSSocket } from "node:tls";
-import type { Handshake, ProxyTrust, TlsFacts } from "@firmshake/core";
+import type { Handshake, ProxyTrust, TlsFacts, Transport } from "@firmshake/core";
 import { createHandshake } from "@firmshake/core/gate";
+import { headerLinesOf } from "./websocket-request.ts";
 
 /**
  * The view of a Node request. Addresses and TLS are taken from `request.socket`: the socket that comes with the upgrade event is on
  * Node 26 not always one that knows them.
  */
 export function nodeHandshake(
+  transport: Transport,
   request: IncomingMessage,
   maxHeaderLines: number,
   signal: () => AbortSignal,
@@ -15,24 +17,42 @@ export function nodeHandshake(
 ): Handshake {
   return createHandshake(
     {
+      transport,
       method: request.method ?? "",
       target: request.url ?? "",
       httpVersion: request.httpVersion,
       // A copy: middleware, and this gate itself, may change theirs.
-      headerLines: request.rawHeaders.slice(),
+      headerLines: headerLinesIn(request),
       maxHeaderLines,
       showsConnectionHeader: true,
       request,
-      peerAddress: () => request.socket.remoteAddress,
-      tls: () => tlsOf(request.socket as Partial<TLSSocket>),
+      peerAddress: () => socketOf(request)?.remoteAddress,
+      tls: () => tlsOf(socketOf(request)),
       signal,
     },
     trust,
   );
 }
 
-function tlsOf(socket: Partial<TLSSocket>): TlsFacts | undefined {
-  if (socket.encrypted !== true) return undefined;
+/** HTTP/2 says the host in a field of its own (RFC 9113 §8.3.1); other pseudo-header fields are no header lines. */
+function headerLinesIn(request: IncomingMessage): readonly string[] {
+  const rawHeaders = headerLinesOf(request);
+  if (!(request.httpVersionMajor >= 2)) return rawHeaders.slice();
+  const lines: string[] = [];
+  for (let at = 0; at + 1 < rawHeaders.length; at += 2) {
+    const [name, value] = [rawHeaders[at] as string, rawHeaders[at + 1] as string];
+    if (name === ":authority") lines.push("host", value);
+    else if (!name.startsWith(":")) lines.push(name, value);
+  }
+  return lines;
+}
+
+/** A request that was made by hand has none. */
+const socketOf = (request: IncomingMessage): Partial<TLSSocket> | undefined =>
+  request.socket as Partial<TLSSocket> | undefined;
+
+function tlsOf(socket: Partial<TLSSocket> | undefined): TlsFacts | undefined {
+  if (socket?.encrypted !== true) return undefined;
   return Object.freeze({
     get protocol(): string | undefined {
       return socket.getProtocol?.() ?? undefined;
