@@ -16,7 +16,8 @@ import {
   inRedis,
   type RedisClient,
   type Stack,
-  writingAlways,
+  secondsLeft,
+  writtenAlways,
 } from "./stacks.ts";
 import { answerTo, ownHandshake, statusWith, Visitor } from "./visitor.ts";
 
@@ -152,16 +153,31 @@ describe.skipIf(isAnythingMissing)("a session", () => {
     });
   });
 
-  describe.each(named(writingAlways))("%s, written with every answer", (_, stack) => {
-    it("sets no cookie by the answer to a handshake", async () => {
-      const { port } = await started(stack);
-      const visitor = new Visitor(port);
-      await visitor.signIn();
-      const answers = [await answerTo(port, visitor.cookie), await answerTo(port, "")];
-      expect(answers.map(({ status }) => status)).toEqual([101, 401]);
-      for (const { headers } of answers) expect(headers).not.toHaveProperty("set-cookie");
-    });
-  });
+  describe.each(named(writtenAlways(() => client)))(
+    "%s, written with every answer",
+    (name, stack) => {
+      it("sets no cookie by the answer to a handshake", async () => {
+        const { port } = await started(stack);
+        const visitor = new Visitor(port);
+        await visitor.signIn();
+        const answers = [await answerTo(port, visitor.cookie), await answerTo(port, "")];
+        expect(answers.map(({ status }) => status)).toEqual([101, 401]);
+        for (const { headers } of answers) expect(headers).not.toHaveProperty("set-cookie");
+      });
+
+      const isProlonged = name.startsWith("Koa");
+      it(`${isProlonged ? "lives" : "does not live"} longer by a handshake`, async () => {
+        const { port, endSessions } = await started(stack);
+        await endSessions();
+        const visitor = new Visitor(port);
+        await visitor.signIn();
+        expect(await secondsLeft(client, 100)).toEqual([100]);
+        expect(await statusWith(port, visitor.cookie)).toBe(101);
+        const [seconds = 0] = await secondsLeft(client);
+        expect(seconds > 100).toBe(isProlonged);
+      });
+    },
+  );
 
   describe.each(named(onRedis))("%s", (_, stack) => {
     it("opens nothing while Redis is down, and again when it is back", async () => {

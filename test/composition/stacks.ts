@@ -40,24 +40,38 @@ export const inMemory: readonly Stack[] = [
   },
 ];
 
+const prefix = "session of the chat:";
+
 export const inRedis = (client: () => RedisClient): readonly Stack[] => {
-  const prefix = "session of the chat:";
-  const endSessions = async (): Promise<unknown> => client().del(await client().keys(`${prefix}*`));
-  const ofRedis = (): RedisStore => new RedisStore({ client: client(), prefix });
-  const stacks: Readonly<Record<string, () => Serve>> = {
-    "Express, express-session in Redis, Passport": () => onExpress({ store: ofRedis() }),
-    "Koa, koa-session in Redis, koa-passport": () =>
-      onKoa({ store: storeForKoa(client(), prefix) }),
-    "Fastify, @fastify/session in Redis, ws": () =>
-      onFastify("ws", { store: ofRedis() as unknown as SessionStore }),
+  const { forExpress, forKoa, forFastify } = storesOn(client);
+  return stacksOn(client, {
+    "Express, express-session in Redis, Passport": () => onExpress({ store: forExpress() }),
+    "Koa, koa-session in Redis, koa-passport": () => onKoa({ store: forKoa() }),
+    "Fastify, @fastify/session in Redis, ws": () => onFastify("ws", { store: forFastify() }),
     "Fastify, @fastify/session in Redis, @fastify/websocket": () =>
-      onFastify("@fastify/websocket", { store: ofRedis() as unknown as SessionStore }),
-  };
-  return Object.entries(stacks).map(([name, serve]) => ({
-    name,
-    make: () => ({ serve: serve(), endSessions }),
-  }));
+      onFastify("@fastify/websocket", { store: forFastify() }),
+  });
 };
+
+/** Sessions that are written with every answer, whether there is something in them or not. */
+export const writtenAlways = (client: () => RedisClient): readonly Stack[] => {
+  const { forExpress, forKoa, forFastify } = storesOn(client);
+  const always = { rolling: true, saveUninitialized: true };
+  return stacksOn(client, {
+    "Express, express-session": () => onExpress({ store: forExpress(), resave: true, ...always }),
+    "Koa, koa-session": () => onKoa({ store: forKoa(), rolling: true }),
+    "Fastify, @fastify/session, ws": () => onFastify("ws", { store: forFastify(), ...always }),
+    "Fastify, @fastify/session, @fastify/websocket": () =>
+      onFastify("@fastify/websocket", { store: forFastify(), ...always }),
+  });
+};
+
+/** The seconds that each session in Redis has left, after they were all given so many. */
+export async function secondsLeft(client: RedisClient, given?: number): Promise<readonly number[]> {
+  const keys = await client.keys(`${prefix}*`);
+  if (given !== undefined) for (const key of keys) await client.expire(key, given);
+  return Promise.all(keys.map((key) => client.ttl(key)));
+}
 
 export const inCookies: readonly Stack[] = [
   { name: "Koa, koa-session in a signed cookie, koa-passport", make: () => ({ serve: onKoa({}) }) },
@@ -67,20 +81,27 @@ export const inCookies: readonly Stack[] = [
   },
 ];
 
-/** Sessions that are written with every answer, whether there is something in them or not. */
-export const writingAlways: readonly Stack[] = [
-  {
-    name: "Express, express-session",
-    make: () => ({ serve: onExpress({ rolling: true, resave: true, saveUninitialized: true }) }),
-  },
-  { name: "Koa, koa-session", make: () => ({ serve: onKoa({ rolling: true, renew: true }) }) },
-  ...(["ws", "@fastify/websocket"] as const).map((library) => ({
-    name: `Fastify, @fastify/session, ${library}`,
-    make: () => ({ serve: onFastify(library, { rolling: true, saveUninitialized: true }) }),
-  })),
-];
+function stacksOn(
+  client: () => RedisClient,
+  serving: Readonly<Record<string, () => Serve>>,
+): readonly Stack[] {
+  const endSessions = async (): Promise<unknown> => client().del(await client().keys(`${prefix}*`));
+  return Object.entries(serving).map(([name, serve]) => ({
+    name,
+    make: () => ({ serve: serve(), endSessions }),
+  }));
+}
 
-const storeForKoa = (client: RedisClient, prefix: string) => ({
+function storesOn(client: () => RedisClient) {
+  const forExpress = (): RedisStore => new RedisStore({ client: client(), prefix });
+  return {
+    forExpress,
+    forFastify: () => forExpress() as unknown as SessionStore,
+    forKoa: () => storeForKoa(client()),
+  };
+}
+
+const storeForKoa = (client: RedisClient) => ({
   get: async (key: string): Promise<unknown> => {
     const text = await client.get(prefix + key);
     return text === null ? undefined : JSON.parse(text);

@@ -95,7 +95,8 @@ describe("examplesIn", () => {
 const compilerConfig = {
   extends: join(root, "test/tsconfig.json"),
   compilerOptions: { noUnusedLocals: false, noUnusedParameters: false },
-  include: ["*.ts"],
+  // Libraries that bring no types, and that pages name.
+  include: ["*.ts", join(root, "test/composition/untyped.d.ts")],
   exclude: [],
 };
 
