@@ -26,15 +26,20 @@ export function asksForPolling(target: string): boolean {
   if (mark === -1) return false;
   const query = target.slice(mark + 1);
   return (
-    saysPolling.test(query) || (query.includes("%") && saysPolling.test(inPlainLetters(query)))
+    saysPolling.test(query) || (needsReading.test(query) && saysPolling.test(inPlainLetters(query)))
   );
 }
 
-const saysPolling = /(?:^|[&;#?])transport=polling(?:[&;#]|$)/;
+/** Node takes blanks off the end of a target, no-break spaces among them. */
+const saysPolling = /(?:^|[&;#?])transport=polling(?:[&;#\s]|$)/;
 
-/** Printable ASCII alone is decoded: of nothing else could the words be made. */
+const needsReading = /[%\t\n\r]/;
+
+/** Without what Node's parser leaves out. Printable ASCII alone is decoded: of nothing else could the words be made. */
 const inPlainLetters = (query: string): string =>
-  query.replace(/%([2-7][\da-f])/gi, (_, code: string) => String.fromCharCode(parseInt(code, 16)));
+  query
+    .replace(/[\t\n\r]/g, "")
+    .replace(/%([2-7][\da-f])/gi, (_, code: string) => String.fromCharCode(parseInt(code, 16)));
 
 /**
  * Libraries find their paths by parsers that mend: they resolve dots, decode letters, take off an authority. A target that needs
