@@ -43,6 +43,11 @@ describe.skipIf(isAnythingMissing)("a session", () => {
     await Promise.all([browser?.close(), redis?.stop()]);
   });
 
+  beforeEach(async () => {
+    await expect.poll(() => client.isReady).toBe(true);
+    await client.flushDb();
+  });
+
   const onRedis = inRedis(() => client);
   const onServer = [...inMemory, ...onRedis];
 
@@ -167,8 +172,7 @@ describe.skipIf(isAnythingMissing)("a session", () => {
 
       const isProlonged = name.startsWith("Koa");
       it(`${isProlonged ? "lives" : "does not live"} longer by a handshake`, async () => {
-        const { port, endSessions } = await started(stack);
-        await endSessions();
+        const { port } = await started(stack);
         const visitor = new Visitor(port);
         await visitor.signIn();
         expect(await secondsLeft(client, 100)).toEqual([100]);
