@@ -26,19 +26,20 @@ export function asksForPolling(target: string): boolean {
   if (mark === -1) return false;
   const query = target.slice(mark + 1);
   return (
-    saysPolling.test(query) || (needsReading.test(query) && saysPolling.test(inPlainLetters(query)))
+    saysPolling.test(query) || (isDisguised.test(query) && saysPolling.test(inPlainLetters(query)))
   );
 }
 
-/** Node takes blanks off the end of a target, no-break spaces among them. */
-const saysPolling = /(?:^|[&;#?])transport=polling(?:[&;#\s]|$)/;
+const saysPolling = /(?:^|[&;#?])transport=polling(?:[&;#]|$)/;
+const isDisguised = /%|[^!-~]/;
 
-const needsReading = /[%\t\n\r]/;
-
-/** Without what Node's parser leaves out. Printable ASCII alone is decoded: of nothing else could the words be made. */
+/**
+ * What parsers leave out (`URL` tabs and line ends, Node's older one blanks at the end, no-break spaces among them) is left out wherever it
+ * stands. Of what is encoded printable ASCII alone is decoded: of nothing else could the words be made.
+ */
 const inPlainLetters = (query: string): string =>
   query
-    .replace(/[\t\n\r]/g, "")
+    .replace(/[^!-~]+/g, "")
     .replace(/%([2-7][\da-f])/gi, (_, code: string) => String.fromCharCode(parseInt(code, 16)));
 
 /**
