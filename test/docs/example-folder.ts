@@ -35,6 +35,7 @@ const compilerConfig = {
     experimentalDecorators: true,
     emitDecoratorMetadata: true,
   },
-  include: ["*.ts"],
+  // Libraries that bring no types, and that pages name.
+  include: ["*.ts", join(root, "test/composition/untyped.d.ts")],
   exclude: [],
 };
