@@ -1,8 +1,12 @@
+import type { IncomingMessage } from "node:http";
 import { ConfigError, type Handshake } from "@firmshake/core";
+import { handshakeOf } from "../connection.ts";
+import { walkOf } from "./walk.ts";
 
 /** What a framework makes of requests, found by their handshakes: for checks that look there. */
 export interface Contexts<Context extends object> {
-  readonly put: (handshake: Handshake, context: Context) => void;
+  /** For an upgrade that is on a walk or was handed over; of other requests nothing is kept. */
+  readonly put: (request: IncomingMessage, context: Context) => void;
   /** @throws {@link ConfigError} `ERR_FIRMSHAKE_NOT_ATTACHED` for a handshake that did not come through the framework. */
   readonly of: (handshake: Handshake) => Context;
 }
@@ -11,7 +15,10 @@ export interface Contexts<Context extends object> {
 export function makeContexts<Context extends object>(owner: string): Contexts<Context> {
   const contexts = new WeakMap<Handshake, Context>();
   return {
-    put: (handshake, context) => void contexts.set(handshake, context),
+    put: (request, context) => {
+      const handshake = walkOf(request)?.handshake ?? handshakeOf(request);
+      if (handshake !== undefined) contexts.set(handshake, context);
+    },
     of: (handshake) => {
       const context = contexts.get(handshake);
       if (context !== undefined) return context;
