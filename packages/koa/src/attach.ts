@@ -54,10 +54,11 @@ function callbackFor(walk: Walk, app: App): ReturnType<App["callback"]> {
 const concluding =
   (walk: Walk, app: App): KoaMiddleware =>
   async (ctx, next) => {
-    const { socket } = ctx.res;
-    // Koa calls this when a response closes, too, and a client that leaves is no error of the app.
+    const { res } = ctx;
+    const { socket } = res;
+    // Koa calls this when the socket closes, too, and a client that leaves is no error of the app.
     ctx.onerror = (error) => {
-      if (!error || error === socket?.errored) return;
+      if (!error || (error === socket?.errored && error !== res.errored)) return;
       app.emit("error", walk.answerWith(error), ctx);
     };
     await next().catch((error) => Promise.reject(error || "nothing"));

@@ -1,7 +1,7 @@
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from "node:http";
 import type { Duplex } from "node:stream";
 import { answerOf, type Refusal } from "@firmshake/core";
-import { closeGracefully, ignore, refuseOnSocket } from "./answer-on-socket.ts";
+import { closeGracefully, connectionFor, ignore, refuseOnSocket } from "./answer-on-socket.ts";
 
 /** The two ways in which Node gives out a handshake, made alike. */
 export interface Target {
@@ -75,10 +75,9 @@ export function requestTarget(
       for (const name of response.getHeaderNames()) response.removeHeader(name);
       response.writeHead(status, STATUS_CODES[status], [
         ...headers.flat(),
-        "Content-Length",
-        String(Buffer.byteLength(body)),
-        "Connection",
-        "close",
+        ...["Content-Length", String(Buffer.byteLength(body))],
+        ...["Date", new Date().toUTCString()],
+        ...["Connection", connectionFor(headers)],
       ]);
       response.end(body);
       mute(response);
