@@ -201,9 +201,11 @@ describe.each(majors)("$major", ({ Koa }) => {
         const socket = await ctx.ws();
         socket.on("message", () => socket.send(JSON.stringify(connectionOf(ctx.req).facts)));
       };
-      app.use((ctx, next) => {
+      const seen: number[] = [];
+      app.use(async (ctx, next) => {
         ctx.set("X-Frame-Options", "DENY");
-        return next();
+        await next();
+        seen.push(ctx.status);
       });
       app.use(easyWs());
       const [first = guard(), ...late] = guards;
@@ -213,14 +215,16 @@ describe.each(majors)("$major", ({ Koa }) => {
       const errors = errorsOf(app);
       const server = createServer(app.callback());
       attach(server, app);
-      return { port: await listen(server), errors };
+      // What the gate lets through finds Node's response as it was.
+      server.prependListener("request", (_request, response) => seen.push(response.statusCode));
+      return { port: await listen(server), errors, seen };
     }
     const factsAt = async (port: number): Promise<unknown> =>
       JSON.parse(await echoOf(await openWebSocket(`ws://127.0.0.1:${port}/chat`), "?"));
 
     it("a guard that has let the upgrade in passes it the second time, without deciding again", async () => {
       let decisions = 0;
-      const { port } = await served(
+      const { port, seen } = await served(
         guard(insecureAnyOrigin(), async () => {
           decisions++;
           return allowWith({ room: "blue" });
@@ -228,6 +232,7 @@ describe.each(majors)("$major", ({ Koa }) => {
       );
       expect(await factsAt(port)).toEqual({ room: "blue" });
       expect(decisions).toBe(1);
+      expect(seen.slice(0, 2)).toEqual([101, 200]);
       expect(await (await fetch(`http://127.0.0.1:${port}/chat`)).text()).toBe("page");
     });
 
@@ -253,7 +258,9 @@ describe.each(majors)("$major", ({ Koa }) => {
     });
 
     it("what is refused or unguarded gets the gate's answer, and no handler runs", async () => {
-      const { port, errors } = await served(guard(insecureAnyOrigin(), () => refuse("forbidden")));
+      const { port, errors, seen } = await served(
+        guard(insecureAnyOrigin(), () => refuse("forbidden")),
+      );
       for (const [target, text] of [
         ["/chat", "403 Forbidden"],
         ["/nowhere", "404 Not Found"],
@@ -264,6 +271,7 @@ describe.each(majors)("$major", ({ Koa }) => {
         expect(answer).toContain(`HTTP/1.1 ${text}\r\nContent-Type: application/problem+json\r\n`);
         expect(answer).not.toContain("X-Frame-Options");
       }
+      expect(seen).toEqual([403, 404]);
       expect(errors).toEqual([]);
     });
   });

@@ -147,6 +147,16 @@ describe.each(majors)("$major", ({ Koa }) => {
         mount: (router, chat) => router.get("/chat", chat, refusing(), chat),
       },
       {
+        name: "at the end of a route of another path, and in what this one is made of",
+        mount: (router, chat) =>
+          router.get("/chat", composed(chat, refusing())).get("/:room", chat),
+      },
+      {
+        name: "at the end of a route for another method, and in what this one is made of",
+        mount: (router, chat) =>
+          router.get("/chat", composed(chat, refusing())).post("/chat", chat),
+      },
+      {
         name: "in a route of the same path before it",
         mount: (router, chat) => router.get("/chat", chat).get("/chat", refusing(), chat),
       },
@@ -256,6 +266,15 @@ describe.each(majors)("$major", ({ Koa }) => {
           ctx.res.end("raw");
         },
         status: 451,
+        body: "raw",
+      },
+      {
+        name: "the raw response, later",
+        late: (ctx) => {
+          ctx.respond = false;
+          setImmediate(() => ctx.res.end("raw"));
+        },
+        status: 404,
         body: "raw",
       },
     ])(
@@ -379,24 +398,29 @@ describe.each(majors)("$major", ({ Koa }) => {
       },
     ];
 
-    it("is the gate's own, byte for byte, whatever middleware in front writes", async () => {
-      const thrown = captureThrown();
-      const bare = createServer();
-      const { bytesOf } = await walkedServerOf(bare, attachToNode(bare, refusing()));
-      const own = undated(await bytesOf());
-      for (const front of writing) {
-        const walked = await walkedServer(appWith(front, refusing()));
-        expect(undated(await walked.bytesOf())).toBe(own);
-        const accepting = createServer(walkedApp(front));
-        attach(accepting, appWith(front, refusing()));
-        const client = await dial(await listen(accepting));
-        client.send(handshakeText());
-        expect(undated(await client.closed)).toBe(own);
-      }
-      expect(thrown).toEqual([]);
-    });
-
-    const walkedApp = (front: Middleware) => appWith(front, refusing()).callback();
+    it.each([
+      { when: "at once", guardOf: refusing },
+      { when: "later", guardOf: () => open(async () => refuse("forbidden")) },
+    ])(
+      "$when is the gate's own, byte for byte, whatever middleware in front writes",
+      async ({ guardOf }) => {
+        const thrown = captureThrown();
+        const bare = createServer();
+        const { bytesOf } = await walkedServerOf(bare, attachToNode(bare, guardOf()));
+        const own = undated(await bytesOf());
+        for (const front of writing) {
+          const app = appWith(front, guardOf());
+          expect(undated(await (await walkedServer(app)).bytesOf())).toBe(own);
+          // The same where nobody listens for upgrades, and Node gives them out as requests.
+          const server = createServer(app.callback());
+          attach(server, app);
+          const client = await dial(await listen(server));
+          client.send(handshakeText());
+          expect(undated(await client.closed)).toBe(own);
+        }
+        expect(thrown).toEqual([]);
+      },
+    );
 
     it("throws nothing, runs nothing behind, and is no error of the app", async () => {
       let [behind, caught] = [0, 0];

@@ -31,7 +31,7 @@ export function comeToEnd(walk: Walk, { res }: KoaContext): void {
 /** Whether the walk has come to an end and nobody has answered. Middleware that merely does not go on has answered, as ever in Koa: 404. */
 export function isAtEnd(walk: Walk, { res, body, respond }: KoaContext): boolean {
   const isUntouched = atEnd.has(walk) && res.statusCode === (walk.isAllowed ? 101 : 404);
-  if (isUntouched && (body ?? null) === null && respond !== false && !res.headersSent) return true;
+  if (isUntouched && (body ?? null) === null && respond !== false) return true;
   if (res.statusCode === 101) res.statusCode = 404;
   return false;
 }
