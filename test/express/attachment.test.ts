@@ -4,7 +4,8 @@ import { WebSocketServer } from "ws";
 import { thrownBy } from "../support/handshakes.ts";
 import { statusOf } from "../support/raw-client.ts";
 import { listen } from "../support/server.ts";
-import { captureWarnings, majors } from "./apps.ts";
+import { captureWarnings } from "../support/warnings.ts";
+import { majors } from "./apps.ts";
 
 type Firmshake = typeof import("@firmshake/express");
 

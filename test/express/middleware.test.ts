@@ -23,7 +23,8 @@ import { handshakeOf, thrownBy } from "../support/handshakes.ts";
 import { statusOf } from "../support/raw-client.ts";
 import { deferred, echoOf, listen, openWebSocket } from "../support/server.ts";
 import { captureThrown } from "../support/thrown.ts";
-import { captureWarnings, majors, walkedServer } from "./apps.ts";
+import { captureWarnings } from "../support/warnings.ts";
+import { majors, walkedServer } from "./apps.ts";
 
 type SignedInRequest = Request & { user?: { id: string }; session: { visits?: number } };
 

@@ -29,7 +29,8 @@ import {
   openWebSocket,
 } from "../support/server.ts";
 import { captureThrown } from "../support/thrown.ts";
-import { captureWarnings, majors, walkedServer } from "./apps.ts";
+import { captureWarnings } from "../support/warnings.ts";
+import { majors, walkedServer } from "./apps.ts";
 
 const open = (...checks: readonly Check<object>[]) => guard(insecureAnyOrigin(), ...checks);
 const refusing = () => open(() => refuse("forbidden"));

@@ -18,7 +18,9 @@ import { pack, publishedPackages, readJson, root } from "./pack.mjs";
 const layers = {
   core: { below: [], builtins: false, budgetBytes: 150_000 },
   node: { below: ["core"], builtins: true, budgetBytes: 75_000 },
-  express: { below: ["core", "node"], builtins: true, budgetBytes: 40_000 },
+  express: { below: ["core", "node"], builtins: true, budgetBytes: 40_000, maxLines: 200 },
+  koa: { below: ["core", "node"], builtins: true, budgetBytes: 40_000, maxLines: 200 },
+  fastify: { below: ["core", "node"], builtins: true, budgetBytes: 40_000, maxLines: 200 },
 };
 
 /** Exactly the releases whose `require()` takes ES modules without a flag. */
@@ -30,6 +32,7 @@ const checks = {
   versions: versionFaults,
   contents: contentFaults,
   imports: importFaults,
+  size: sizeFaults,
   declarations: declarationFaults,
   "require()": requireFaults,
   publint: publintFaults,
@@ -142,6 +145,16 @@ function importFaults({ name, folder, manifest }) {
       return isUpwards ? [`${path} imports ${specifier}: dependencies point downwards`] : [];
     }),
   );
+}
+
+/** Adapters stay thin: what is true for every framework belongs to what is below. */
+function sizeFaults({ name, folder, files }) {
+  const { maxLines = Number.POSITIVE_INFINITY } = layers[name] ?? {};
+  const sources = files.filter((file) => file.startsWith("src/"));
+  const lines = sources.flatMap((file) => readFileSync(join(folder, file), "utf8").match(/\n/g));
+  return lines.length > maxLines
+    ? [`${lines.length} lines in src are more than the ${maxLines} of an adapter`]
+    : [];
 }
 
 function declarationFaults({ folder }) {

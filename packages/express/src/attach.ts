@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { type Attachable, ConfigError, type Gate, type GateOptions } from "@firmshake/node";
-import { attachWalk, walkThrough } from "@firmshake/node/adapter";
+import type { Attachable, Gate, GateOptions } from "@firmshake/node";
+import { attachWalk, expectApp, walkThrough } from "@firmshake/node/adapter";
 
 /** What Express's `app` is, as far as it is used: a request handler that hands on what it did not answer. */
 export type App = (
@@ -34,12 +34,7 @@ export type App = (
  * ```
  */
 export function attach(server: Attachable, app: App, options: GateOptions = {}): Gate {
-  if (typeof app !== "function") {
-    throw new ConfigError(
-      "ERR_FIRMSHAKE_SERVER_INVALID",
-      "attach: the second argument must be the Express app: attach(app.listen(8080), app).",
-    );
-  }
+  expectApp("Express", typeof app === "function");
   const handler = walkThrough((walk) => {
     app(walk.request, walk.response as ServerResponse, (error) => {
       if (error === undefined || error === null) walk.end();

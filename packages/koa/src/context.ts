@@ -1,14 +1,20 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { Check, Handshake, Identity } from "@firmshake/node";
+import type { Handshake } from "@firmshake/node";
 import { type Contexts, identityBy, makeContexts } from "@firmshake/node/adapter";
 
 /** What Koa's `ctx` is, as far as it is used. */
 export interface KoaContext {
   readonly req: IncomingMessage;
   readonly res: ServerResponse;
+  readonly body?: unknown;
+  respond?: boolean | undefined;
+  onerror?(error: unknown): void;
 }
 
-export const contexts: Contexts<KoaContext> = makeContexts("contextOf");
+/** What may stand in the stack of a Koa app. */
+export type KoaMiddleware = (ctx: KoaContext, next: () => Promise<unknown>) => Promise<void>;
+
+export const contexts: Contexts<object> = makeContexts("contextOf");
 
 /**
  * The context that the guard was called with: for checks that need a session, `ctx.state` or a parameter of the path.
@@ -16,7 +22,7 @@ export const contexts: Contexts<KoaContext> = makeContexts("contextOf");
  * @throws {@link ConfigError} `ERR_FIRMSHAKE_NOT_ATTACHED` for a handshake that did not come through Koa.
  */
 export const contextOf = <Context extends object = KoaContext>(handshake: Handshake): Context =>
-  contexts.of(handshake) as object as Context;
+  contexts.of(handshake) as Context;
 
 /**
  * Authenticates by what the middleware before the guard found out: the user of koa-passport, a session. Undefined, null and false refuse
@@ -29,12 +35,10 @@ export const contextOf = <Context extends object = KoaContext>(handshake: Handsh
  * import { guard, identity, origin } from "@firmshake/koa";
  * import type { Context } from "koa";
  *
- * const chat = guard(
- *   origin(["https://app.example.com"]),
- *   identity((ctx: Context) => ctx.state.user && { subject: ctx.state.user.id }),
- * );
+ * const user = identity(({ state }: Context) => state.user && { subject: state.user.id });
+ * const chat = guard(origin(["https://app.example.com"]), user);
  * ```
  */
 export const identity = <Context extends object = KoaContext>(
   read: Parameters<typeof identityBy<Context>>[1],
-): Check<{ readonly identity: Identity }> => identityBy(contextOf<Context>, read, "ctx.state.user");
+): ReturnType<typeof identityBy> => identityBy(contextOf<Context>, read, "ctx.state.user");

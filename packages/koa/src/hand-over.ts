@@ -1,11 +1,5 @@
 import { type Walk, walkOf } from "@firmshake/node/adapter";
-import type { KoaContext } from "./context.ts";
-
-export interface WalkedContext extends KoaContext {
-  readonly body?: unknown;
-  respond?: boolean;
-  onerror?: (error: unknown) => void;
-}
+import type { KoaContext, KoaMiddleware } from "./context.ts";
 
 /**
  * Middleware that ends the walk of an upgrade: it is handed over if the guards before it have allowed it, and refused if there was none.
@@ -16,33 +10,28 @@ export interface WalkedContext extends KoaContext {
  * import { guard, handOver } from "@firmshake/koa";
  * import Koa from "koa";
  *
- * const app = new Koa();
- * app.use(guard()).use(handOver).use((ctx) => ctx.throw(404));
+ * new Koa().use(guard()).use(handOver).use((ctx) => ctx.throw(404));
  * ```
  */
-export function handOver(ctx: KoaContext, next: () => Promise<unknown>): unknown {
+export const handOver: KoaMiddleware = async (ctx, next) => {
   const walk = walkOf(ctx.req);
-  return walk === undefined ? next() : comeToEnd(walk, ctx);
-}
+  if (walk === undefined) await next();
+  else comeToEnd(walk, ctx);
+};
 
-/** Of walks that have come to an end of the stack: the status that was there. */
-const statusBefore = new WeakMap<Walk, number>();
+const atEnd = new WeakSet<Walk>();
 
-/**
- * Nothing is to run behind. The walk ends when the middleware in front has unwound, since that may still answer or fail. It sees the status
- * of an upgrade, of which Koa was not told, so that a body makes it 200 as ever.
- */
+/** The walk ends when what is in front has unwound. That sees the status of an upgrade; Koa is not told, so that a body makes it 200. */
 export function comeToEnd(walk: Walk, { res }: KoaContext): void {
-  statusBefore.set(walk, res.statusCode);
+  if (res.statusCode !== 404) return;
+  atEnd.add(walk);
   if (walk.isAllowed) res.statusCode = 101;
 }
 
 /** Whether the walk has come to an end and nobody has answered. Middleware that merely does not go on has answered, as ever in Koa: 404. */
-export function isAtEnd(walk: Walk, { res, body, respond }: WalkedContext): boolean {
-  const before = statusBefore.get(walk);
-  const isUntouched = before === 404 && res.statusCode === (walk.isAllowed ? 101 : 404);
-  const isBlank = (body === undefined || body === null) && respond !== false && !res.headersSent;
-  if (isUntouched && isBlank) return true;
-  if (before !== undefined && res.statusCode === 101) res.statusCode = before;
+export function isAtEnd(walk: Walk, { res, body, respond }: KoaContext): boolean {
+  const isUntouched = atEnd.has(walk) && res.statusCode === (walk.isAllowed ? 101 : 404);
+  if (isUntouched && (body ?? null) === null && respond !== false) return true;
+  if (res.statusCode === 101) res.statusCode = 404;
   return false;
 }

@@ -5,7 +5,7 @@ export { emitsOn } from "./emits-on.ts";
 export { isAttached } from "./gate.ts";
 export { identityBy } from "./identity.ts";
 export { asksForPolling } from "./polling-request.ts";
-export { attachWalk } from "./walk/attach-walk.ts";
+export { attachWalk, expectApp } from "./walk/attach-walk.ts";
 export { type Contexts, makeContexts } from "./walk/contexts.ts";
 export {
   type GuardMaker,

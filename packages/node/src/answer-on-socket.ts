@@ -1,6 +1,6 @@
 import { STATUS_CODES } from "node:http";
 import type { Duplex } from "node:stream";
-import { answerOf, type Refusal } from "@firmshake/core";
+import { type Answer, answerOf, type Refusal } from "@firmshake/core";
 
 /** How long a refused client may take to close its side, in milliseconds. */
 const lingerMs = 1_000;
@@ -84,15 +84,17 @@ function preparedAnswer(refusal: Refusal): PreparedAnswer {
   if (known !== undefined) return known;
   const { status, headers, body } = answerOf(refusal);
   const lines = headers.map(([name, value]) => `${name}: ${value}\r\n`).join("");
-  // RFC 9110 §7.8: who sends Upgrade says so in Connection.
-  const connection = headers.some(([name]) => name === "Upgrade") ? "close, Upgrade" : "close";
   const made = {
     head: `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines}Content-Length: ${Buffer.byteLength(body)}\r\nDate: `,
-    tail: `\r\nConnection: ${connection}\r\n\r\n${Buffer.from(body).toString("latin1")}`,
+    tail: `\r\nConnection: ${connectionFor(headers)}\r\n\r\n${Buffer.from(body).toString("latin1")}`,
   };
   prepared.set(refusal, made);
   return made;
 }
+
+/** RFC 9110 §7.8: who sends Upgrade says so in Connection. */
+export const connectionFor = (headers: Answer["headers"]): string =>
+  headers.some(([name]) => name === "Upgrade") ? "close, Upgrade" : "close";
 
 let dateText = "";
 let dateSecond = 0;

@@ -1,7 +1,7 @@
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from "node:http";
 import type { Duplex } from "node:stream";
 import { answerOf, type HeaderLine, type Refusal, type Transport } from "@firmshake/core";
-import { closeGracefully, ignore, refuseOnSocket } from "./answer-on-socket.ts";
+import { closeGracefully, connectionFor, ignore, refuseOnSocket } from "./answer-on-socket.ts";
 import type { ExtendedConnect } from "./http2/extended-connect.ts";
 
 // Taken at load: tests of applications replace the globals by faked ones.
@@ -123,10 +123,10 @@ export function requestTarget(
       for (const name of response.getHeaderNames()) response.removeHeader(name);
       response.writeHead(status, STATUS_CODES[status], [
         ...[...headers, ...more].flat(),
-        "Content-Length",
-        String(Buffer.byteLength(body)),
+        ...["Content-Length", String(Buffer.byteLength(body))],
+        ...["Date", new Date().toUTCString()],
         // RFC 9113 §8.2.2: a stream has no such field.
-        ...(stream === undefined ? ["Connection", "close"] : []),
+        ...(stream === undefined ? ["Connection", connectionFor(headers)] : []),
       ]);
       if (request.method === "POST" && !request.complete && stream === undefined) {
         endBehindBody(request, response, body);

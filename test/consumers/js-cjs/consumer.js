@@ -2,11 +2,13 @@ const assert = require("node:assert/strict");
 const { once } = require("node:events");
 const core = require("@firmshake/core");
 const { allowWith, attach, connectionOf, guard, origin } = require("@firmshake/express");
+const koa = require("@firmshake/koa");
 const node = require("@firmshake/node");
 const express = require("express");
 const { WebSocket, WebSocketServer } = require("ws");
 
 assert.equal(node.guard, core.guard, "there is one copy of core");
+assert.equal(koa.origin, origin, "and of what adapters share");
 
 async function main() {
   const imported = await import("@firmshake/core");

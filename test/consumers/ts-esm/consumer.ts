@@ -4,6 +4,7 @@ import type { IncomingMessage } from "node:http";
 import type { AddressInfo } from "node:net";
 import { type Answer, type Check, ConfigError, handshakeFrom } from "@firmshake/core";
 import { allowWith, attach, connectionOf, guard, origin } from "@firmshake/express";
+import { type KoaContext, guard as koaGuard } from "@firmshake/koa";
 import type { GateOptions } from "@firmshake/node";
 import express from "express";
 import { WebSocket, WebSocketServer } from "ws";
@@ -42,6 +43,10 @@ const verdict = await guard(origin("same-origin")).decide(
 );
 assert.equal(verdict.ok, false);
 assert.throws(() => origin(["*"]), ConfigError);
+
+// The types of Koa are not there, and not needed.
+const mountable: (ctx: KoaContext, next: () => Promise<unknown>) => unknown = koaGuard(inLobby);
+assert.equal(typeof mountable, "function");
 
 export type { Answer };
 

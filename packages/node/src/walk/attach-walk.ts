@@ -1,3 +1,4 @@
+import { ConfigError } from "@firmshake/core";
 import { type Attachable, attach } from "../attach.ts";
 import type { Gate, GateOptions } from "../gate.ts";
 import type { UpgradeHandler } from "../ruling.ts";
@@ -20,6 +21,15 @@ export function attachWalk(
     warnOfUnusedTrust(trustSetting);
   fulfilAttach();
   return gate;
+}
+
+/** @throws {@link ConfigError} where `attach` was given something else than the framework's app. */
+export function expectApp(framework: string, isApp: boolean): void {
+  if (isApp) return;
+  throw new ConfigError(
+    "ERR_FIRMSHAKE_SERVER_INVALID",
+    `attach: the second argument must be the ${framework} app: attach(app.listen(8080), app).`,
+  );
 }
 
 /** Whoever told the app of proxies and not the gate would count all clients as one. */

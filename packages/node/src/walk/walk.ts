@@ -131,8 +131,17 @@ export class Walk {
     return this.#ruling?.outcome === "refused" ? this.#ruling.refusal : undefined;
   }
 
-  /** Answers with an error that nobody in the stack has handled. */
-  answerWith(error: unknown): void {
+  /**
+   * Answers with an error that nobody in the stack has handled.
+   *
+   * @returns it, as an error even if something else was thrown.
+   */
+  answerWith(error: unknown): Error {
+    this.#answerWith(error);
+    return error instanceof Error ? error : new Error("non-error thrown", { cause: error });
+  }
+
+  #answerWith(error: unknown): void {
     if (this.#ruling !== undefined || this.response === undefined) return;
     this.#failure = error;
     try {
