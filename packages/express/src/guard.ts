@@ -1,18 +1,22 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type {
-  AllFacts,
-  AnyCheck,
-  Guard,
-  GuardFacts,
-  GuardMode,
-  GuardOptions,
-} from "@firmshake/node";
-import { mountedGuard, passGuards, walkOf } from "@firmshake/node/adapter";
+import type { Guard } from "@firmshake/node";
+import {
+  type GuardMaker,
+  guardMaker,
+  isPromiseLike,
+  passGuard,
+  walkOf,
+} from "@firmshake/node/adapter";
+
+/** Middleware of Express. */
+type Middleware = (
+  request: IncomingMessage,
+  response: ServerResponse,
+  next: (error?: unknown) => void,
+) => void;
 
 /** A guard that can be mounted: on an app, a router or a route. */
-export interface GuardMiddleware<Facts extends object = object> extends Guard<Facts> {
-  (request: IncomingMessage, response: ServerResponse, next: (error?: unknown) => void): void;
-}
+export type GuardMiddleware<Facts extends object = object> = Guard<Facts> & Middleware;
 
 /**
  * Makes a guard of checks, as middleware. On upgrades it decides; ordinary requests pass it untouched.
@@ -35,30 +39,20 @@ export interface GuardMiddleware<Facts extends object = object> extends Guard<Fa
  * server.close();
  * ```
  */
-export function guard<const Checks extends readonly AnyCheck[]>(
-  ...checks: Checks
-): GuardMiddleware<AllFacts<Checks>>;
-export function guard<
-  const Checks extends readonly AnyCheck[],
-  const Mode extends GuardMode = "enforce",
->(options: GuardOptions<Checks, Mode>): GuardMiddleware<GuardFacts<Checks, Mode>>;
-export function guard(...given: readonly unknown[]): GuardMiddleware {
-  const made = mountedGuard(given);
-
-  function firmshake(
-    request: IncomingMessage,
-    _response: ServerResponse,
-    next: (error?: unknown) => void,
-  ): void {
-    const goOn = (): void => {
+export const guard: GuardMaker<Middleware> = guardMaker((made) => {
+  const firmshake: Middleware = (request, _response, next) => {
+    const goOn = (isOn: boolean): void => {
+      if (!isOn) return;
       const walk = walkOf(request);
       if (walk !== undefined && isEndpoint(request, firmshake, next)) walk.end();
       else next();
     };
-    passGuards([made], request, { goOn, fail: next });
-  }
-  return Object.assign(firmshake, made);
-}
+    const passing = passGuard(made, request);
+    if (isPromiseLike(passing)) passing.then(goOn).then(undefined, next);
+    else goOn(passing);
+  };
+  return firmshake;
+});
 
 /**
  * Whether the middleware was called as the last handler of a route for GET, which a handshake is. Express leaves `route` on the request

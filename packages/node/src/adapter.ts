@@ -6,5 +6,11 @@ export { isAttached } from "./gate.ts";
 export { identityBy } from "./identity.ts";
 export { attachWalk } from "./walk/attach-walk.ts";
 export { type Contexts, makeContexts } from "./walk/contexts.ts";
-export { mountedGuard, type Passage, passGuard, passGuards } from "./walk/mounted-guard.ts";
+export {
+  type GuardMaker,
+  guardMaker,
+  type Passage,
+  passGuard,
+  passGuards,
+} from "./walk/mounted-guard.ts";
 export { type Walk, walkInside, walkOf, walkThrough } from "./walk/walk.ts";

@@ -40,8 +40,8 @@ function refuseNoServer(server: unknown): void {
   const isServer = [emit, listenerCount, listen, address].every((one) => typeof one === "function");
   if (isServer && typeof server === "object") return;
   const advice =
-    typeof server === "function"
-      ? "That is an app; give the server that app.listen() returns, or createServer(app)."
+    typeof server === "function" || typeof listen === "function"
+      ? "That is an app; give the server that app.listen() or createServer(...) returns."
       : "Give the http.Server that the WebSocket library is on.";
   throw new ConfigError(
     "ERR_FIRMSHAKE_SERVER_INVALID",

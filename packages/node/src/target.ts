@@ -1,4 +1,4 @@
-import type { IncomingMessage, ServerResponse } from "node:http";
+import { type IncomingMessage, type ServerResponse, STATUS_CODES } from "node:http";
 import type { Duplex } from "node:stream";
 import { answerOf, type Refusal } from "@firmshake/core";
 import { closeGracefully, ignore, refuseOnSocket } from "./answer-on-socket.ts";
@@ -72,7 +72,8 @@ export function requestTarget(
         return;
       }
       const { status, headers, body } = answerOf(refusal);
-      response.writeHead(status, [
+      for (const name of response.getHeaderNames()) response.removeHeader(name);
+      response.writeHead(status, STATUS_CODES[status], [
         ...headers.flat(),
         "Content-Length",
         String(Buffer.byteLength(body)),

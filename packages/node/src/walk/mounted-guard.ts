@@ -1,7 +1,12 @@
 import type { IncomingMessage } from "node:http";
 import {
+  type AllFacts,
+  type AnyCheck,
   ConfigError,
   type Guard,
+  type GuardFacts,
+  type GuardMode,
+  type GuardOptions,
   guard,
   type Handshake,
   type MaybePromise,
@@ -14,11 +19,25 @@ import { asksForWebSocket } from "../websocket-request.ts";
 import { expectAttach, noticeOrdinaryRequest } from "./attachment.ts";
 import { walkOf } from "./walk.ts";
 
-/** Makes a guard that is to be mounted in an application's stack. Takes what core's `guard` takes, and throws as it does. */
-export function mountedGuard(given: readonly unknown[]): Guard {
-  const made = (guard as (...given: readonly unknown[]) => Guard)(...given);
-  expectAttach();
-  return made;
+/** What a framework's `guard` is: takes what core's takes, and throws as it does; the guard that it makes is middleware as well. */
+export interface GuardMaker<Middleware> {
+  <const Checks extends readonly AnyCheck[]>(
+    ...checks: Checks
+  ): Guard<AllFacts<Checks>> & Middleware;
+  <const Checks extends readonly AnyCheck[], const Mode extends GuardMode = "enforce">(
+    options: GuardOptions<Checks, Mode>,
+  ): Guard<GuardFacts<Checks, Mode>> & Middleware;
+}
+
+/** @param mount - Makes the middleware that asks the guard. */
+export function guardMaker<Middleware extends object>(
+  mount: (guard: Guard) => Middleware,
+): GuardMaker<Middleware> {
+  return (...given: readonly unknown[]) => {
+    const made = (guard as (...given: readonly unknown[]) => Guard)(...given);
+    expectAttach();
+    return Object.assign(mount(made), made) as Guard<never> & Middleware;
+  };
 }
 
 /**

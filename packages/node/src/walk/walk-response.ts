@@ -17,9 +17,14 @@ export interface WalkResponse {
  * a request, its own response is used, since that one knows of the requests before it.
  */
 export function lentResponse({ request, response, socket }: Upgrade): WalkResponse {
-  return response === undefined
-    ? lend(new ServerResponse(request), socket)
-    : { response, release: () => undefined };
+  if (response === undefined) return lend(new ServerResponse(request), socket);
+  return {
+    response,
+    // After the hand-over the request comes through the stack again, with the same response.
+    release: (status) => {
+      response.statusCode = status === 101 ? 200 : status;
+    },
+  };
 }
 
 /** What whoever let the upgrade in made of its socket. That hears of a refusal when the answer has arrived, since it may then cut off. */

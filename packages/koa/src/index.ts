@@ -1,0 +1,5 @@
+export * from "@firmshake/node";
+export { type App, attach } from "./attach.ts";
+export { contextOf, identity, type KoaContext } from "./context.ts";
+export { type GuardMiddleware, guard } from "./guard.ts";
+export { handOver } from "./hand-over.ts";
