@@ -81,10 +81,7 @@ describe("the stream", () => {
     const { issuer, gated, log, page } = playground.lab;
     const shake = async (path: string, lines: readonly (readonly [string, string])[]) => {
       const attempt = newAttempt("test");
-      await shakeHands(
-        gated.port,
-        openingOf({ target: path, origin: page, lines }, gated, attempt),
-      );
+      await shakeHands(gated, openingOf({ target: path, origin: page, lines }, gated, attempt));
       const [decision] = await log.ofAttempt(attempt);
       return decision;
     };

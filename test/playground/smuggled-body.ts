@@ -2,4 +2,4 @@
 export const smuggledWithoutGate: string =
   Number.parseInt(process.versions.node, 10) < 26
     ? "101, open, body read as a message"
-    : "101, open, ping answered";
+    : "101, open, body not read";

@@ -1,4 +1,4 @@
-import { type DecisionEvent, type Handshake, refusalKinds } from "@firmshake/express";
+import { type DecisionEvent, type Handshake, refusalKinds } from "@firmshake/node";
 import { checksOf } from "./policy.ts";
 import type { DecisionView, Step } from "./protocol.ts";
 

@@ -24,6 +24,8 @@ export interface LegitimateRow {
 
 /** Everything that was measured. */
 export interface Report {
+  /** Framework and library in words. */
+  readonly runsOn: string;
   readonly attacks: readonly AttackRow[];
   readonly legitimate: readonly LegitimateRow[];
   /** Whether every attack was stopped and every legitimate handshake accepted. */
@@ -45,5 +47,5 @@ export async function runOnce({ lab }: Playground): Promise<Report> {
   const isPassed =
     attacked.every(({ gated }) => gated.isStopped) &&
     legitimate.every(({ gated }) => gated.isAccepted);
-  return { attacks: attacked, legitimate, isPassed };
+  return { runsOn: lab.runsOn, attacks: attacked, legitimate, isPassed };
 }

@@ -5,8 +5,7 @@ import {
   bearerToken,
   cookieToken,
   type Decision,
-  type GuardMiddleware,
-  guard,
+  type GuardOptions,
   type Handshake,
   host,
   jwt,
@@ -15,17 +14,17 @@ import {
   refuse,
   subprotocol,
   subprotocolToken,
-} from "@firmshake/express";
+} from "@firmshake/node";
 import { algorithm, audience, tokenType } from "./issuer.ts";
 
-/** The guards of the chat's endpoints, and the names of their checks in the order in which they run. */
+/** What the guards of the chat's endpoints are made of, whichever framework they are mounted in. */
 export interface Policy {
   /** For tokens in the subprotocols (pages) or in `Authorization` (programs). */
-  readonly chat: GuardMiddleware;
+  readonly "/chat": GuardOptions;
   /** For the session cookie of the page. */
-  readonly session: GuardMiddleware;
+  readonly "/session": GuardOptions;
   /** For the office network. */
-  readonly operations: GuardMiddleware;
+  readonly "/operations": GuardOptions;
 }
 
 /** What {@link createPolicy} has to know. */
@@ -57,7 +56,7 @@ export function createPolicy({ page, hosts, issuer, jwksUri }: PolicyOptions): P
   const limit = rateLimit({ limit: handshakeLimit, windowMs: handshakeWindowMs });
 
   return {
-    chat: guard({
+    "/chat": {
       label: "chat",
       checks: [
         address({ deny: ["198.51.100.0/24"] }),
@@ -68,8 +67,8 @@ export function createPolicy({ page, hosts, issuer, jwksUri }: PolicyOptions): P
         jwt({ ...tokens, from: [subprotocolToken(), bearerToken()] }),
         account,
       ],
-    }),
-    session: guard({
+    },
+    "/session": {
       label: "session",
       checks: [
         host(hosts),
@@ -79,8 +78,8 @@ export function createPolicy({ page, hosts, issuer, jwksUri }: PolicyOptions): P
         jwt({ ...tokens, from: [cookieToken(sessionCookie)] }),
         account,
       ],
-    }),
-    operations: guard({
+    },
+    "/operations": {
       label: "operations",
       checks: [
         address({ allow: [officeNetwork] }),
@@ -89,7 +88,7 @@ export function createPolicy({ page, hosts, issuer, jwksUri }: PolicyOptions): P
         subprotocol([chatProtocol]),
         jwt({ ...tokens, from: [bearerToken()] }),
       ],
-    }),
+    },
   };
 }
 

@@ -12,7 +12,10 @@ export interface TableStyle {
 }
 
 /** A report as tables for a terminal. */
-export function drawReport({ attacks, legitimate, isPassed }: Report, style: TableStyle): string {
+export function drawReport(
+  { runsOn, attacks, legitimate, isPassed }: Report,
+  style: TableStyle,
+): string {
   const paint = painter(style.hasColors);
   const good = (text: string): string => `${paint("green", "✔")} ${text}`;
   const bad = (text: string): string => `${paint("red", "✘")} ${text}`;
@@ -25,7 +28,7 @@ export function drawReport({ attacks, legitimate, isPassed }: Report, style: Tab
   const stopped = attacks.filter(({ gated }) => gated.isStopped).length;
   const accepted = legitimate.filter(({ gated }) => gated.isAccepted).length;
   return [
-    paint("bold", "Attacks"),
+    paint("bold", `Attacks, on ${runsOn}`),
     tableOf(
       style,
       ["Attack", "What was sent", ...servers],

@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 import { type HandshakeSketch, openingOf } from "../attacks/attack.ts";
 import { shakeHandsAndReset } from "../handshake-client.ts";
 import { jwksUriOf, type Lab } from "../lab.ts";
+import type { Library } from "../libraries/library.ts";
 import type { Measured } from "../protocol.ts";
 
 /** The compiled file, also where this one runs as a source. */
@@ -12,8 +13,12 @@ const patienceMs = 5_000;
 const resetAfterMs = 60;
 
 /** Starts a server with authentication written by hand, resets one connection in the middle of it, and looks what became of the process. */
-export async function measureNaiveServer(lab: Lab, sketch: HandshakeSketch): Promise<Measured> {
-  const child = fork(program, [jwksUriOf(lab), lab.issuer.url], {
+export async function measureNaiveServer(
+  lab: Lab,
+  library: Library,
+  sketch: HandshakeSketch,
+): Promise<Measured> {
+  const child = fork(program, [library.name, jwksUriOf(lab), lab.issuer.url], {
     execArgv: [],
     stdio: ["ignore", "ignore", "pipe", "ipc"],
   });
@@ -22,8 +27,9 @@ export async function measureNaiveServer(lab: Lab, sketch: HandshakeSketch): Pro
     const said = textOf(child);
     const [port] = (await once(child, "message", { signal })) as [number];
     const closed = once(child, "close", { signal });
-    const opening = openingOf(sketch, { port, host: `127.0.0.1:${port}` }, "naive");
-    await shakeHandsAndReset(port, opening, resetAfterMs);
+    const target = { port, host: `127.0.0.1:${port}`, library };
+    const opening = openingOf(sketch, target, "naive");
+    await shakeHandsAndReset(target, opening, resetAfterMs);
     const [exitCode] = (await closed) as [number | null];
     const error = /\b(E[A-Z]{4,})\b/.exec(said())?.[1] ?? "an error";
     return {

@@ -1,0 +1,45 @@
+import type { Socket } from "socket.io-client";
+import type { ChatEvent } from "../../protocol.ts";
+import type { Connect } from "./connection.ts";
+
+/** The file that Socket.IO has made for browsers; no page loads it that does not need it. */
+const client = "/scripts/socket.io-client.js";
+
+/** By Socket.IO's own client. */
+export const connectBySocketIo: Connect = (destination, { onOpen, onEvent, onClose }) => {
+  const { origin, pathname, searchParams } = new URL(destination.url);
+  let socket: Socket | undefined;
+  let isClosed = false;
+  const closeOnce = (seen: string): void => {
+    if (!isClosed) onClose(seen);
+    isClosed = true;
+  };
+
+  async function open(): Promise<void> {
+    const { io } = (await import(client)) as typeof import("socket.io-client");
+    if (isClosed) return;
+    socket = io(origin, {
+      path: pathname,
+      addTrailingSlash: false,
+      query: Object.fromEntries(searchParams),
+      protocols: [...destination.protocols],
+      transports: ["websocket"],
+      forceNew: true,
+      reconnection: false,
+    });
+    socket.on("connect", () => onOpen?.());
+    socket.on("event", (event: ChatEvent) => onEvent(event));
+    socket.on("connect_error", ({ message }) => closeOnce(message));
+    socket.on("disconnect", (reason) => closeOnce(reason));
+  }
+
+  open().catch(() => closeOnce("no client"));
+  return {
+    isOpen: () => socket?.connected === true,
+    send: (request) => socket?.emit("request", request),
+    close: () => {
+      socket?.disconnect();
+      closeOnce("closed");
+    },
+  };
+};

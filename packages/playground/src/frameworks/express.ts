@@ -1,0 +1,16 @@
+import { attach, guard, handOver } from "@firmshake/express";
+import makeApp from "express";
+import type { Framework } from "./framework.ts";
+
+export const express: Framework = {
+  title: "Express",
+  serve: async (server, { policy, pages, gate }) => {
+    const app = makeApp();
+    app.disable("x-powered-by");
+    for (const [path, options] of Object.entries(policy)) app.get(path, guard(options));
+    app.use(handOver);
+    app.use((request, response) => pages(request, response));
+    server.on("request", app);
+    return gate && attach(server, app, gate);
+  },
+};

@@ -1,0 +1,21 @@
+import { attach, guard, handOver } from "@firmshake/koa";
+import Router from "@koa/router";
+import Koa from "koa";
+import type { Framework } from "./framework.ts";
+
+export const koa: Framework = {
+  title: "Koa",
+  serve: async (server, { policy, pages, gate }) => {
+    const app = new Koa();
+    const router = new Router();
+    for (const [path, options] of Object.entries(policy)) router.get(path, guard(options));
+    app.use(router.routes());
+    app.use(handOver);
+    app.use((ctx) => {
+      ctx.respond = false;
+      pages(ctx.req, ctx.res);
+    });
+    server.on("request", app.callback());
+    return gate && attach(server, app, gate);
+  },
+};
