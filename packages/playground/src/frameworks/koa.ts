@@ -13,6 +13,8 @@ export const koa: Framework = {
     app.use(handOver);
     app.use((ctx) => {
       ctx.respond = false;
+      // Koa begins each answer as a 404.
+      ctx.res.statusCode = 200;
       pages(ctx.req, ctx.res);
     });
     server.on("request", app.callback());

@@ -11,8 +11,9 @@ export const connectBySocketIo: Connect = (destination, { onOpen, onEvent, onClo
   let socket: Socket | undefined;
   let isClosed = false;
   const closeOnce = (seen: string): void => {
-    if (!isClosed) onClose(seen);
+    if (isClosed) return;
     isClosed = true;
+    onClose(seen);
   };
 
   async function open(): Promise<void> {
