@@ -113,7 +113,7 @@ function measured(answer: Answer, expected: string, { body }: HandshakeSketch): 
     ? {
         isStopped: false,
         text: `101, ${open}, body not read`,
-        detail: "Nobody was listening yet when it came.",
+        detail: "The body went by unread.",
       }
     : {
         isStopped: false,
