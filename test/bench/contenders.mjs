@@ -1,12 +1,23 @@
 import { createSecretKey } from "node:crypto";
 import { createServer } from "node:http";
+import fastifyJwt from "@fastify/jwt";
+import fastifyRateLimit from "@fastify/rate-limit";
+import fastifyWebsocket from "@fastify/websocket";
 import * as onExpress from "@firmshake/express";
+import { firmshake } from "@firmshake/fastify";
+import * as onKoa from "@firmshake/koa";
 import { address, attach, guard, jwt, origin, rateLimit } from "@firmshake/node";
+import Router from "@koa/router";
 import express from "express";
 import { expressjwt } from "express-jwt";
 import expressRateLimit from "express-rate-limit";
 import expressWs from "express-ws";
 import { createVerifier } from "fast-jwt";
+import fastify from "fastify";
+import Koa from "koa";
+import koaJwt from "koa-jwt";
+import koaRateLimit from "koa-ratelimit";
+import koaWebsocket from "koa-websocket";
 import { WebSocketServer } from "ws";
 import { site } from "./requests.mjs";
 
@@ -14,7 +25,7 @@ const windowMs = 3_600_000;
 const never = 1_000_000_000;
 
 /**
- * Each makes a server, not yet listening, that calls `accepted` for every WebSocket that the application gets to see.
+ * Each makes a server, or a promise of one, not yet listening, that calls `accepted` for every WebSocket that the application gets to see.
  * Options: `limit` of handshakes for an address, `algorithm` of tokens (none are asked for without), `cache` of verified tokens.
  */
 export const contenders = {
@@ -81,14 +92,7 @@ export const contenders = {
   "firmshake express": ({ accepted, options, keys }) => {
     const app = express();
     const server = createServer(app);
-    app.get(
-      "/chat",
-      onExpress.guard(
-        origin([site.origin]),
-        rateLimit({ limit: options.limit ?? never, windowMs }),
-        ownJwt(options, keys),
-      ),
-    );
+    app.get("/chat", onExpress.guard(...usualChecks(options, keys)));
     onExpress.attach(server, app);
     new WebSocketServer({ server }).on("connection", accepted);
     return server;
@@ -114,7 +118,86 @@ export const contenders = {
     app.ws("/chat", accepted);
     return server;
   },
+
+  "firmshake koa": ({ accepted, options, keys }) => {
+    const app = new Koa();
+    const router = new Router();
+    router.get("/chat", onKoa.guard(...usualChecks(options, keys)));
+    app.use(router.routes());
+    const server = createServer(app.callback());
+    onKoa.attach(server, app);
+    new WebSocketServer({ server }).on("connection", accepted);
+    return server;
+  },
+
+  /** It accepts first and asks afterwards; measured until the middleware has let the connection through. */
+  "koa-websocket": ({ accepted, options, keys }) => {
+    const app = koaWebsocket(new Koa());
+    const server = createServer(app.callback());
+    app.ws.listen({ server });
+    app.ws.use(async (context, next) => {
+      if (context.headers.origin === site.origin) await next();
+      else context.websocket.terminate();
+    });
+    app.ws.use(
+      koaRateLimit({
+        driver: "memory",
+        db: new Map(),
+        duration: windowMs,
+        max: options.limit ?? never,
+        disableHeader: true,
+      }),
+    );
+    app.ws.use(
+      koaJwt({
+        secret: keys.secret,
+        algorithms: [options.algorithm],
+        issuer: site.issuer,
+        audience: site.audience,
+      }),
+    );
+    app.ws.use((context) => accepted(context.websocket));
+    return server;
+  },
+
+  "firmshake fastify": async ({ accepted, options, keys }) => {
+    const app = fastify();
+    await app.register(firmshake);
+    await app.register(fastifyWebsocket);
+    const policy = { checks: usualChecks(options, keys) };
+    app.get("/chat", { websocket: true, config: { firmshake: policy } }, accepted);
+    await app.ready();
+    return app.server;
+  },
+
+  "@fastify/websocket": async ({ accepted, options, keys }) => {
+    const app = fastify();
+    await app.register(fastifyRateLimit, { max: options.limit ?? never, timeWindow: windowMs });
+    await app.register(fastifyJwt, {
+      secret: keys.secret,
+      verify: {
+        algorithms: [options.algorithm],
+        allowedIss: site.issuer,
+        allowedAud: site.audience,
+        cache: options.cache ?? false,
+      },
+    });
+    await app.register(fastifyWebsocket);
+    app.addHook("onRequest", async (request, reply) => {
+      if (request.headers.origin !== site.origin) return reply.code(403).send();
+      await request.jwtVerify();
+    });
+    app.get("/chat", { websocket: true }, accepted);
+    await app.ready();
+    return app.server;
+  },
 };
+
+const usualChecks = (options, keys) => [
+  origin([site.origin]),
+  rateLimit({ limit: options.limit ?? never, windowMs }),
+  ownJwt(options, keys),
+];
 
 function fastVerifier({ algorithm, cache = false }, { secret, publicPem }) {
   return createVerifier({

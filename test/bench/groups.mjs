@@ -14,6 +14,9 @@ const cannedAgain = (status) => ({ ...canned(status), label: `canned ${status}, 
 export const seenTokens = 256;
 const cache = 4_096;
 
+const koaPeers = "koa-websocket + koa-jwt + koa-ratelimit";
+const fastifyPeers = "@fastify/websocket + @fastify/jwt + @fastify/rate-limit";
+
 const withToken = (algorithm, goal) => [
   bare,
   byHand("ws by hand, fast-jwt", { algorithm }),
@@ -78,6 +81,55 @@ export const groups = [
         contender: "firmshake express",
         options: { algorithm: "HS256", cache },
         goal: { most: 0.5, of: "express-ws + express-jwt + express-rate-limit" },
+      },
+    ],
+  },
+  {
+    name: "koa",
+    title: "Accepted: the Koa stack (origin, rate limit, token seen before, HS256)",
+    status: "101",
+    tokens: { algorithm: "HS256", from: "seen" },
+    contenders: [
+      bare,
+      { label: koaPeers, contender: "koa-websocket", options: { algorithm: "HS256" } },
+      {
+        label: "@firmshake/koa",
+        contender: "firmshake koa",
+        options: { algorithm: "HS256" },
+        goal: { most: 0.5, of: koaPeers },
+      },
+      {
+        label: "@firmshake/koa with cache",
+        contender: "firmshake koa",
+        options: { algorithm: "HS256", cache },
+        goal: { most: 0.5, of: koaPeers },
+      },
+    ],
+  },
+  {
+    name: "fastify",
+    title: "Accepted: the Fastify stack (origin, rate limit, token seen before, HS256)",
+    status: "101",
+    tokens: { algorithm: "HS256", from: "seen" },
+    contenders: [
+      bare,
+      { label: fastifyPeers, contender: "@fastify/websocket", options: { algorithm: "HS256" } },
+      {
+        label: "the same, with its cache",
+        contender: "@fastify/websocket",
+        options: { algorithm: "HS256", cache },
+      },
+      {
+        label: "@firmshake/fastify",
+        contender: "firmshake fastify",
+        options: { algorithm: "HS256" },
+        goal: { most: 1, of: fastifyPeers },
+      },
+      {
+        label: "@firmshake/fastify with cache",
+        contender: "firmshake fastify",
+        options: { algorithm: "HS256", cache },
+        goal: { most: 1, of: fastifyPeers },
       },
     ],
   },

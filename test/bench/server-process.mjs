@@ -13,7 +13,7 @@ const orders = {
     const accepted = () => {
       acceptedCount++;
     };
-    server = contenders[contender]({ accepted, options, keys });
+    server = await contenders[contender]({ accepted, options, keys });
     await new Promise((resolve) => server.listen(0, "0.0.0.0", 1024, resolve));
     return { port: server.address().port };
   },

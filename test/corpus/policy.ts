@@ -25,6 +25,7 @@ import { WordError } from "./words.ts";
 
 /** A case's policy in terms of the public API. */
 export interface LoadedPolicy {
+  readonly checks: readonly AnyCheck[];
   readonly guard: Guard;
   readonly trustProxy: TrustedProxiesOptions | undefined;
   readonly paths: readonly string[] | undefined;
@@ -55,7 +56,7 @@ export function loadPolicy(words: PolicyWords, surroundings: PolicySurroundings)
     ...rateChecks(words, surroundings.store),
     ...jwtChecks(words, surroundings),
   ];
-  return { guard: guard({ checks }), trustProxy: trustOf(words), paths: words.paths };
+  return { checks, guard: guard({ checks }), trustProxy: trustOf(words), paths: words.paths };
 }
 
 function originCheck({ origins, missingOrigin, nullOrigin }: PolicyWords): AnyCheck {

@@ -6,7 +6,7 @@ import { type LoadedPolicy, loadPolicy } from "./policy.ts";
 import type { Entry } from "./read-cases.ts";
 import { type FullRequest, fullRequest, hostOf } from "./request.ts";
 import { runInProcess } from "./run-in-process.ts";
-import { bytesOf, rawBytes, runOverSocket } from "./run-over-socket.ts";
+import { bytesOf, rawBytes, runOverSocket, type Sent, type Serve } from "./run-over-socket.ts";
 import { runSequence } from "./run-sequence.ts";
 import { buildToken, type TokenBuilder, tokenTypeOf } from "./tokens.ts";
 import { WordError } from "./words.ts";
@@ -22,15 +22,23 @@ export interface Result {
   readonly reason: string;
 }
 
-/** Runs a case in every way it can be run; it passes where each of them agrees. Never throws. */
-export async function runCase({ id, file, found }: Entry, builder: TokenBuilder): Promise<Result> {
+/**
+ * Runs a case in every way it can be run; it passes where each of them agrees. Never throws.
+ *
+ * @param serve - How a server is made, for the way over a socket. Default: by Node alone.
+ */
+export async function runCase(
+  { id, file, found }: Entry,
+  builder: TokenBuilder,
+  serve?: Serve,
+): Promise<Result> {
   if (found instanceof Error) {
     return { id, file, status: "failed", details: [found.message], notes: [], reason: "" };
   }
   const crashes = watchForCrashes();
   const { reason } = found;
   try {
-    const { pending, failures, notes } = await runWays(found, builder);
+    const { pending, failures, notes } = await runWays(found, builder, serve);
     const details = [...failures, ...(await crashes.seen())];
     if (details.length > 0) return { id, file, status: "failed", details, notes, reason };
     const status = pending.length > 0 ? "pending" : "passed";
@@ -56,7 +64,7 @@ interface Ran {
   readonly notes: readonly string[];
 }
 
-async function runWays(found: Case, builder: TokenBuilder): Promise<Ran> {
+async function runWays(found: Case, builder: TokenBuilder, serve: Serve | undefined): Promise<Ran> {
   const { policy, steps } = found.given;
   const request: Partial<RequestWords> = found.given.request ?? {};
   if (steps !== undefined) {
@@ -69,8 +77,8 @@ async function runWays(found: Case, builder: TokenBuilder): Promise<Ran> {
 
   const ways =
     request.raw === undefined
-      ? await waysOf(found, request, builder)
-      : [rawWay(policy, request, request.raw, builder)];
+      ? await waysOf(found, request, builder, serve)
+      : [rawWay(policy, request, request.raw, builder, serve)];
   const failures: string[] = [];
   const notes = new Set<string>();
   for (const { name, run } of ways) {
@@ -91,6 +99,7 @@ async function waysOf(
   { given }: Case,
   words: Partial<RequestWords>,
   builder: TokenBuilder,
+  serve: Serve | undefined,
 ): Promise<readonly Way[]> {
   const token = given.token === undefined ? undefined : await buildToken(builder, given.token);
   const request = fullRequest(words, token);
@@ -99,10 +108,7 @@ async function waysOf(
     loadPolicy(given.policy, { builder, requestedHost: hostOf(request), tokenType });
   const inProcess = { name: "in process", run: () => runInProcess(load, request) };
   if (!canBeSaid(request)) return [inProcess];
-  return [
-    inProcess,
-    { name: "over a socket", run: () => runOverSocket(load, request, bytesOf(request)) },
-  ];
+  return [inProcess, overSocket({ load, peer: request, bytes: bytesOf(request) }, serve)];
 }
 
 /** What only a parser can answer is asked over a socket alone. */
@@ -111,16 +117,19 @@ function rawWay(
   words: Partial<RequestWords>,
   raw: RawWords,
   builder: TokenBuilder,
+  serve: Serve | undefined,
 ): Way {
   const [, requestedHost] =
     raw.lines.map((line) => /^host:[ \t]*(.*?)[ \t]*$/i.exec(line)).find(Boolean) ?? [];
   const load = (): LoadedPolicy =>
     loadPolicy(policy, { builder, requestedHost, tokenType: undefined });
-  return {
-    name: "over a socket",
-    run: () => runOverSocket(load, fullRequest(words), rawBytes(raw)),
-  };
+  return overSocket({ load, peer: fullRequest(words), bytes: rawBytes(raw) }, serve);
 }
+
+const overSocket = (sent: Sent, serve: Serve | undefined): Way => ({
+  name: "over a socket",
+  run: () => runOverSocket(sent, serve),
+});
 
 /** Node answers a head of more than 16 KiB by itself. */
 const maxHeadBytes = 15_000;

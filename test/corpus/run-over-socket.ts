@@ -13,25 +13,37 @@ import { refusedPolicy } from "./run-in-process.ts";
 /** What a client is, where it is not the test itself. */
 export type Peer = Pick<FullRequest, "remoteAddress" | "isTls">;
 
+/** A case as it is sent to a server. */
+export interface Sent {
+  readonly load: () => LoadedPolicy;
+  readonly peer: Peer;
+  readonly bytes: string;
+}
+
+/** Makes a server, not yet listening, with a gate in front. */
+export type Serve = (
+  policy: LoadedPolicy,
+  onDecision: (event: DecisionEvent) => void,
+) => Promise<Server>;
+
 /** Sends the bytes to a real server with a real WebSocket library behind the gate, and reads what comes back. */
 export async function runOverSocket(
-  load: () => LoadedPolicy,
-  peer: Peer,
-  bytes: string,
+  { load, peer, bytes }: Sent,
+  serve: Serve = serveBare,
 ): Promise<Outcome> {
-  const server = createServer((_, response) => response.writeHead(404).end());
   const sockets = new Set<Socket>();
-  server.on("connection", (socket) => {
-    sockets.add(socket);
-    disguise(socket, peer);
-  });
   const decisions: DecisionEvent[] = [];
+  let server: Server;
   try {
-    guardServer(server, load(), (event) => decisions.push(event));
+    server = await serve(load(), (event) => decisions.push(event));
   } catch (error) {
     if (error instanceof ConfigError) return refusedPolicy(error);
     throw error;
   }
+  server.on("connection", (socket) => {
+    sockets.add(socket);
+    disguise(socket, peer);
+  });
   const library = new WebSocketServer({ server });
   // What a client sends behind an accepted handshake is the library's business, and no reason to end the process.
   library.on("connection", (webSocket) => webSocket.on("error", () => undefined));
@@ -64,15 +76,13 @@ export function rawBytes({ lines, after = "" }: RawWords): string {
   return `${sent.join("\r\n")}\r\n\r\n${after}`;
 }
 
-function guardServer(
-  server: Server,
-  { guard, paths, trustProxy }: LoadedPolicy,
-  onDecision: (event: DecisionEvent) => void,
-): void {
+const serveBare: Serve = async ({ guard, paths, trustProxy }, onDecision) => {
+  const server = createServer((_, response) => response.writeHead(404).end());
   const policy =
     paths === undefined ? guard : Object.fromEntries(paths.map((path) => [path, guard]));
   attach(server, policy, { onDecision, ...(trustProxy === undefined ? {} : { trustProxy }) });
-}
+  return server;
+};
 
 function disguise(socket: Socket, { remoteAddress, isTls }: Peer): void {
   Object.defineProperty(socket, "remoteAddress", { value: remoteAddress });

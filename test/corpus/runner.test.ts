@@ -249,8 +249,10 @@ describe("raw cases", () => {
 
 describe("slow answers", () => {
   const never: Check = () => new Promise(() => undefined);
+  const checks = [insecureAnyOrigin(), never];
   const load = () => ({
-    guard: guard(insecureAnyOrigin(), never),
+    checks,
+    guard: guard({ checks }),
     trustProxy: undefined,
     paths: undefined,
   });
@@ -261,7 +263,9 @@ describe("slow answers", () => {
 
   it("fail over a socket", async () => {
     const full = fullRequest({});
-    await expect(runOverSocket(load, full, bytesOf(full))).rejects.toThrow(LateAnswer);
+    await expect(runOverSocket({ load, peer: full, bytes: bytesOf(full) })).rejects.toThrow(
+      LateAnswer,
+    );
   });
 
   it("fail where the process was at work all the while", async () => {

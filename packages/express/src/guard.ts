@@ -1,12 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Guard } from "@firmshake/node";
-import {
-  type GuardMaker,
-  guardMaker,
-  isPromiseLike,
-  passGuard,
-  walkOf,
-} from "@firmshake/node/adapter";
+import { type GuardMaker, guardMaker, passGuards, walkOf } from "@firmshake/node/adapter";
 
 /** Middleware of Express. */
 type Middleware = (
@@ -41,15 +35,12 @@ export type GuardMiddleware<Facts extends object = object> = Guard<Facts> & Midd
  */
 export const guard: GuardMaker<Middleware> = guardMaker((made) => {
   const firmshake: Middleware = (request, _response, next) => {
-    const goOn = (isOn: boolean): void => {
-      if (!isOn) return;
+    const goOn = (): void => {
       const walk = walkOf(request);
       if (walk !== undefined && isEndpoint(request, firmshake, next)) walk.end();
       else next();
     };
-    const passing = passGuard(made, request);
-    if (isPromiseLike(passing)) passing.then(goOn).then(undefined, next);
-    else goOn(passing);
+    passGuards([made], request, { goOn, fail: next });
   };
   return firmshake;
 });

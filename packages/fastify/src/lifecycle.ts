@@ -26,7 +26,7 @@ export function lifecycleHandler(instance: FastifyInstance): UpgradeHandler {
 export function addHooks(instance: FastifyInstance): void {
   instance.addHook("onRequest", (request, reply, done) => {
     const walk = walkOf(request.raw);
-    if (walk !== undefined) requests.put(walk.handshake, request);
+    if (walk !== undefined) requests.put(request.raw, request);
     if (walk?.isInside) walk.adopt(reply.raw);
     done();
   });

@@ -1,11 +1,5 @@
 import type { Guard } from "@firmshake/node";
-import {
-  type GuardMaker,
-  guardMaker,
-  handshakeOf,
-  passGuard,
-  walkOf,
-} from "@firmshake/node/adapter";
+import { type GuardMaker, guardMaker, passGuard, walkOf } from "@firmshake/node/adapter";
 import { contexts, type KoaContext } from "./context.ts";
 import { comeToEnd } from "./hand-over.ts";
 
@@ -35,8 +29,7 @@ export type GuardMiddleware<Facts extends object = object> = Guard<Facts> & Midd
 export const guard: GuardMaker<Middleware> = guardMaker((made) => {
   const firmshake: Middleware = async (ctx, next) => {
     const walk = walkOf(ctx.req);
-    const handshake = walk?.handshake ?? handshakeOf(ctx.req);
-    if (handshake !== undefined) contexts.put(handshake, ctx);
+    contexts.put(ctx.req, ctx);
     if (!(await passGuard(made, ctx.req))) return;
     if (walk !== undefined && isEndpoint(ctx, firmshake)) comeToEnd(walk, ctx);
     else await next();

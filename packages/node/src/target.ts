@@ -23,8 +23,8 @@ export interface Target {
 export function socketTarget(
   request: IncomingMessage,
   socket: Duplex,
-  head: Buffer,
-  proceed: () => boolean,
+  head: Buffer | undefined,
+  proceed: (head: Buffer | undefined) => boolean,
 ): Target {
   const writtenBefore = bytesWrittenTo(socket);
   return {
@@ -32,7 +32,7 @@ export function socketTarget(
     socket,
     response: undefined,
     ownSocket: socket,
-    earlyBytes: () => head.length + socket.readableLength,
+    earlyBytes: () => (head?.length ?? 0) + socket.readableLength,
     refuse: (refusal) => {
       // Behind the beginning of somebody's answer a second one would be read as part of it.
       if (bytesWrittenTo(socket) === writtenBefore) refuseOnSocket(socket, refusal);
@@ -40,13 +40,25 @@ export function socketTarget(
     },
     finish: () => closeGracefully(socket),
     proceed: () => {
-      if (proceed()) return true;
+      if (proceed(withWaitingBytes(head, socket))) return true;
       // The listeners were removed while the check ran; nobody owns the socket now.
       socket.on("error", ignore);
       socket.destroy();
       return false;
     },
   };
+}
+
+/**
+ * What arrived while the check ran, behind what came with the handshake. Left in the stream it would be given to the library the moment
+ * that it listens, and faye-websocket, which SockJS is built on, fails on bytes before it has answered. The stream flows no more than before.
+ */
+function withWaitingBytes(head: Buffer | undefined, socket: Duplex): Buffer | undefined {
+  const { readableLength } = socket;
+  // Without the length Node 26 gives out one packet alone.
+  const waiting: unknown = readableLength > 0 ? socket.read(readableLength) : null;
+  if (!Buffer.isBuffer(waiting)) return head;
+  return head === undefined ? waiting : Buffer.concat([head, waiting]);
 }
 
 /** Undefined for a stream that does not count. */

@@ -10,6 +10,7 @@ import {
 } from "@firmshake/core";
 import { isPromiseLike } from "@firmshake/core/gate";
 import { failedRefusal, type Ruling, type Upgrade, type UpgradeHandler } from "../ruling.ts";
+import { makeStamp } from "../stamp.ts";
 import { answerWithError } from "./answer-with-error.ts";
 import { warnOfLateAnswer } from "./late-answer.ts";
 import { adoptedResponse, lentResponse, type WalkResponse } from "./walk-response.ts";
@@ -32,10 +33,10 @@ export function walkInside(): UpgradeHandler {
   return (upgrade) => new Walk(upgrade, undefined).begin(() => upgrade.letGo());
 }
 
-const walks = new WeakMap<IncomingMessage, Walk>();
+const walks = makeStamp<Walk | undefined>();
 
 /** The walk that a request is on, where it is an upgrade that the gate holds or has refused. */
-export const walkOf = (request: IncomingMessage): Walk | undefined => walks.get(request);
+export const walkOf = (request: IncomingMessage): Walk | undefined => walks.of(request);
 
 const noGuard = refuse("not_found", undefined, { reason: "no guard on the path" });
 const gone = refuse("client_gone");
@@ -70,7 +71,7 @@ export class Walk {
   }
 
   begin(start: (walk: Walk) => unknown): MaybePromise<Ruling> {
-    walks.set(this.request, this);
+    walks.put(this.request, this);
     this.response?.once("finish", () => this.#onAnswer());
     try {
       const started = start(this);
@@ -168,7 +169,7 @@ export class Walk {
     this.#ruling = ruling;
     this.#lent?.release(statusOf(ruling));
     // What comes late, when it was refused long ago, must not pass for an upgrade that no gate holds.
-    if (ruling.outcome === "permitted") walks.delete(this.request);
+    if (ruling.outcome === "permitted") walks.put(this.request, undefined);
     // Routers that were left in the middle have cut their mount path off.
     this.request.url = this.#url;
     this.#resolve?.(ruling);
