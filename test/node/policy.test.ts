@@ -201,6 +201,7 @@ describe("onDecision", () => {
     const { elapsedMs, trail, ...event } = await eventOf({ target: "/chat?token=secret" });
     expect(event).toEqual({
       outcome: "accepted",
+      transport: "websocket",
       path: "/chat",
       clientAddress: "127.0.0.1",
       subject: undefined,

@@ -1,8 +1,16 @@
-import type { Decision, Handshake, ProxyTrust, RefusalCode, TlsFacts } from "@firmshake/core";
+import type {
+  Decision,
+  Handshake,
+  ProxyTrust,
+  RefusalCode,
+  TlsFacts,
+  Transport,
+} from "@firmshake/core";
 import { createHandshake } from "@firmshake/core/gate";
 
 /** What a test says of a handshake; the rest is a good one of https://app.example.com. */
 export interface HandshakeSketch {
+  readonly transport?: Transport;
   readonly method?: string;
   readonly target?: string;
   readonly httpVersion?: string | undefined;
@@ -39,6 +47,7 @@ export function handshakeOf(sketch: HandshakeSketch = {}): Handshake {
   const { signal = new AbortController().signal, isTls = true } = sketch;
   return createHandshake(
     {
+      transport: sketch.transport ?? "websocket",
       method: sketch.method ?? "GET",
       target: sketch.target ?? "/chat",
       httpVersion: "httpVersion" in sketch ? sketch.httpVersion : "1.1",

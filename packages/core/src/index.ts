@@ -40,7 +40,7 @@ export {
 } from "./guard/guard.ts";
 export { named } from "./guard/named.ts";
 export type { PathPattern } from "./guard/path-pattern.ts";
-export type { Handshake, TlsFacts } from "./handshake/handshake.ts";
+export type { Handshake, TlsFacts, Transport } from "./handshake/handshake.ts";
 export {
   type HandshakeFromOptions,
   handshakeFrom,

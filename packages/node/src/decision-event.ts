@@ -1,4 +1,4 @@
-import type { RefusalCode, TrailEntry } from "@firmshake/core";
+import type { RefusalCode, TrailEntry, Transport } from "@firmshake/core";
 
 /** `answered`: middleware answered the upgrade itself. `abandoned`: the client left before the decision. */
 export type DecisionOutcome = "accepted" | "refused" | "answered" | "abandoned";
@@ -6,6 +6,7 @@ export type DecisionOutcome = "accepted" | "refused" | "answered" | "abandoned";
 /** What became of one handshake, ready to be logged: no secret, and the path shortened and escaped. */
 export interface DecisionEvent {
   readonly outcome: DecisionOutcome;
+  readonly transport: Transport;
   /** Without the query. What is not printable ASCII is percent-encoded; 200 characters at most. */
   readonly path: string;
   readonly clientAddress: string | undefined;

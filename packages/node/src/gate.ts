@@ -4,6 +4,7 @@ import type { Server, Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import {
   type Handshake,
+  type PathPattern,
   type ProxyTrust,
   type TrustedProxiesOptions,
   trustedProxies,
@@ -25,6 +26,7 @@ import { type Holding, holdUpgrade } from "./held-upgrade.ts";
 import { isExtendedConnect, refuseExtendedConnect, refuseStream } from "./http2.ts";
 import { headerLinesKeptBy } from "./node-handshake.ts";
 import { parking } from "./parking.ts";
+import { type PollingOption, pollingTest } from "./polling-request.ts";
 import type { UpgradeHandler } from "./ruling.ts";
 import { requestTarget, socketTarget } from "./target.ts";
 import { asksForWebSocket, headerLinesOf } from "./websocket-request.ts";
@@ -41,6 +43,12 @@ export interface GateOptions {
   readonly maxPendingPerAddress?: number;
   /** How many bytes a client may send before it is answered. Default 65,536; 0 allows none. */
   readonly maxEarlyBytes?: number;
+  /**
+   * Which requests of HTTP fallbacks are held beside upgrades, and pass the same policy. `auto` (the default): those of Socket.IO and
+   * Engine.IO, known by `transport=polling` in the query. A list of paths, such as `["/echo/*"]` for SockJS: whatever goes there as well.
+   * `false`: none.
+   */
+  readonly polling?: "auto" | false | readonly PathPattern[];
   /** Peers whose connections are cut at once, before TLS and before HTTP is parsed: addresses, CIDR blocks, range names. */
   readonly denyPeers?: readonly string[];
   /**
@@ -92,6 +100,7 @@ export function openGate(
     waiting: new Set(),
     isClosed: () => state === "closed",
   };
+  const isPolling = pollingTest(read.polling ?? "auto");
   const isDeniedPeer = read.denyPeers && compileRanges(readAddressRanges("attach", read.denyPeers));
   let state: "open" | "closed" | "detached" = "open";
 
@@ -127,12 +136,17 @@ export function openGate(
     return holdUpgrade(holding, socketTarget(request, socket, head, proceed));
   }
 
-  /** Node sends upgrades here when nobody listens for them, and some libraries accept them here. */
+  /** Node sends upgrades here when nobody listens for them, and some libraries accept them here; and polling is nothing but requests. */
   function onRequest(args: unknown[]): boolean {
     const [request, response] = args as [IncomingMessage, ServerResponse];
     const proceed = (): boolean => Reflect.apply(passOn, server, ["request", ...args]);
-    if (!asksForWebSocket(headerLinesOf(request))) return proceed();
-    return holdUpgrade(holding, requestTarget(request, response, proceed));
+    const transport = asksForWebSocket(headerLinesOf(request))
+      ? "websocket"
+      : isPolling(request)
+        ? "polling"
+        : undefined;
+    if (transport === undefined) return proceed();
+    return holdUpgrade(holding, requestTarget(transport, request, response, proceed));
   }
 
   function isDenied(socket: Socket): boolean {
@@ -177,6 +191,12 @@ export function openGate(
   };
 }
 
+const aPollingOption = {
+  expected: `"auto", false, or a non-empty list of paths`,
+  accepts: (value: unknown): value is PollingOption =>
+    value === "auto" || value === false || aTextList.accepts(value),
+};
+
 function readGateOptions(options: GateOptions): GateOptions {
   return readOptions<GateOptions>("attach", options, {
     trustProxy: anything,
@@ -184,6 +204,7 @@ function readGateOptions(options: GateOptions): GateOptions {
     maxPending: aPositiveInteger,
     maxPendingPerAddress: aPositiveInteger,
     maxEarlyBytes: aCount,
+    polling: aPollingOption,
     denyPeers: aTextList,
     onDecision: aFunction,
   });

@@ -1,3 +1,4 @@
+import type { Duplex } from "node:stream";
 import { type Handshake, type ProxyTrust, type Refusal, refuse } from "@firmshake/core";
 import { isPromiseLike, openingRefusal, trailOf } from "@firmshake/core/gate";
 import { ignore } from "./answer-on-socket.ts";
@@ -6,6 +7,7 @@ import { type DecisionEvent, type DecisionOutcome, loggablePath } from "./decisi
 import { rewriteRequest } from "./hand-over.ts";
 import { nodeHandshake } from "./node-handshake.ts";
 import type { Parking } from "./parking.ts";
+import { corsFor } from "./readable-refusal.ts";
 import { failedRuling, type Ruling, redeemRuling, type UpgradeHandler } from "./ruling.ts";
 import type { Target } from "./target.ts";
 
@@ -33,9 +35,12 @@ const shuttingDown = refuse("shutting_down", undefined, { headers: [["Retry-Afte
 const timedOut = refuse("decision_timeout", undefined, { headers: retrySoon });
 const clientGone = refuse("client_gone");
 const earlyData = refuse("early_data");
+const bodyTouched = refuse("check_failed", undefined, {
+  reason: "middleware has read the body of a polling request; it must stand behind the guard",
+});
 
 /**
- * Holds one upgrade until it is decided. A decision that is there at once is carried out in the same stack, and nothing else about the
+ * Holds one upgrade, or one polling request, until it is decided. A decision that is there at once is carried out in the same stack, and nothing else about the
  * socket is touched; otherwise the upgrade is parked.
  *
  * @returns what `emit` answers.
@@ -44,6 +49,7 @@ export function holdUpgrade(holding: Holding, target: Target): boolean {
   const startedAt = holding.onDecision === undefined ? 0 : performance.now();
   const abort = lazyAbort();
   const handshake = nodeHandshake(
+    target.transport,
     target.request,
     holding.maxHeaderLines(),
     abort.signal,
@@ -74,11 +80,15 @@ interface Held {
   readonly startedAt: number;
 }
 
-function refusalBeforeChecks({ holding, handshake }: Held): Refusal | undefined {
+function refusalBeforeChecks({ holding, handshake, target }: Held): Refusal | undefined {
   if (holding.isClosed()) return shuttingDown;
   if (!holding.places.hasRoomFor(handshake)) return overloaded;
+  // Nobody pipelines but who wants many decisions for one connection.
+  if (waitedFor.has(target.socket)) return overloaded;
   return openingRefusal(handshake);
 }
+
+const waitedFor = new WeakSet<Duplex>();
 
 function rule(
   handler: UpgradeHandler,
@@ -105,7 +115,8 @@ function park(held: Held, ruling: PromiseLike<Ruling>, abort: LazyAbort): void {
     if (isOver) return false;
     isOver = true;
     clearTimeout(deadline);
-    socket.off("end", onGone).off("close", onGone);
+    stopWatching();
+    waitedFor.delete(socket);
     holding.waiting.delete(shutDown);
     leave();
     return true;
@@ -133,7 +144,8 @@ function park(held: Held, ruling: PromiseLike<Ruling>, abort: LazyAbort): void {
   };
 
   socket.on("error", ignore);
-  socket.on("end", onGone).on("close", onGone);
+  waitedFor.add(socket);
+  const stopWatching = target.watch(onGone);
   holding.waiting.add(shutDown);
   const deadline = setTimeout(onDeadline, holding.decisionTimeoutMs);
   // Taken over by a promise of our own: a foreign `then` may throw, or settle twice.
@@ -147,7 +159,8 @@ function conclude(held: Held, given: Ruling): boolean {
   const { holding, target, handshake } = held;
   const ruling = redeemRuling(given, handshake);
   if (ruling.outcome === "permitted") {
-    if (target.socket.destroyed || target.socket.readableEnded) return abandon(held, ruling);
+    if (target.isGone()) return abandon(held, ruling);
+    if (target.isBodyTouched()) return refuseWith(held, bodyTouched, ruling);
     if (target.earlyBytes() > holding.maxEarlyBytes) {
       return refuseWith(held, earlyData, ruling);
     }
@@ -170,7 +183,7 @@ function conclude(held: Held, given: Ruling): boolean {
 
 function refuseWith(held: Held, refusal: Refusal, ruling: Ruling): boolean {
   tell(held, "refused", { ...ruling, outcome: "refused", refusal });
-  held.target.refuse(refusal);
+  held.target.refuse(refusal, corsFor(held.handshake, ruling.trail));
   return true;
 }
 
@@ -194,6 +207,7 @@ function tell(
   try {
     const event: DecisionEvent = {
       outcome,
+      transport: handshake.transport,
       path: loggablePath(handshake.path),
       clientAddress: handshake.clientAddress,
       subject: handshake.identity?.subject,

@@ -1,5 +1,13 @@
 export * from "@firmshake/core";
 export { type Attachable, attach, type Policy } from "./attach.ts";
+export {
+  type BindSessionsOptions,
+  bindSessions,
+  type EngineServer,
+  type ForeignAttempt,
+  type SocketIoNamespace,
+  type SocketIoServer,
+} from "./bind-sessions.ts";
 export { type Connection, connectionOf } from "./connection.ts";
 export type { DecisionEvent, DecisionOutcome } from "./decision-event.ts";
 export type { Gate, GateOptions } from "./gate.ts";

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import type { TLSSocket } from "node:tls";
-import type { Handshake, ProxyTrust, TlsFacts } from "@firmshake/core";
+import type { Handshake, ProxyTrust, TlsFacts, Transport } from "@firmshake/core";
 import { createHandshake } from "@firmshake/core/gate";
 import { headerLinesOf } from "./websocket-request.ts";
 
@@ -9,6 +9,7 @@ import { headerLinesOf } from "./websocket-request.ts";
  * Node 26 not always one that knows them.
  */
 export function nodeHandshake(
+  transport: Transport,
   request: IncomingMessage,
   maxHeaderLines: number,
   signal: () => AbortSignal,
@@ -16,11 +17,12 @@ export function nodeHandshake(
 ): Handshake {
   return createHandshake(
     {
+      transport,
       method: request.method ?? "",
       target: request.url ?? "",
       httpVersion: request.httpVersion,
       // A copy: middleware, and this gate itself, may change theirs.
-      headerLines: headerLinesOf(request).slice(),
+      headerLines: headerLinesIn(request),
       maxHeaderLines,
       showsConnectionHeader: true,
       request,
@@ -30,6 +32,19 @@ export function nodeHandshake(
     },
     trust,
   );
+}
+
+/** HTTP/2 says the host in a field of its own (RFC 9113 §8.3.1); other pseudo-header fields are no header lines. */
+function headerLinesIn(request: IncomingMessage): readonly string[] {
+  const rawHeaders = headerLinesOf(request);
+  if (!(request.httpVersionMajor >= 2)) return rawHeaders.slice();
+  const lines: string[] = [];
+  for (let at = 0; at + 1 < rawHeaders.length; at += 2) {
+    const [name, value] = [rawHeaders[at] as string, rawHeaders[at + 1] as string];
+    if (name === ":authority") lines.push("host", value);
+    else if (!name.startsWith(":")) lines.push(name, value);
+  }
+  return lines;
 }
 
 /** A request that was made by hand has none. */

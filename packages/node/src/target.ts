@@ -1,10 +1,14 @@
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from "node:http";
 import type { Duplex } from "node:stream";
-import { answerOf, type Refusal } from "@firmshake/core";
+import { answerOf, type HeaderLine, type Refusal, type Transport } from "@firmshake/core";
 import { closeGracefully, ignore, refuseOnSocket } from "./answer-on-socket.ts";
+
+// Taken at load: tests of applications replace the globals by faked ones.
+const { setTimeout, clearTimeout } = globalThis;
 
 /** The two ways in which Node gives out a handshake, made alike. */
 export interface Target {
+  readonly transport: Transport;
   readonly request: IncomingMessage;
   readonly socket: Duplex;
   readonly response: ServerResponse | undefined;
@@ -12,7 +16,12 @@ export interface Target {
   readonly ownSocket: Duplex | undefined;
   /** What the client has sent behind the handshake so far. */
   readonly earlyBytes: () => number;
-  readonly refuse: (refusal: Refusal) => void;
+  readonly isGone: () => boolean;
+  /** Whether somebody has read from a body that is the library's. */
+  readonly isBodyTouched: () => boolean;
+  /** Calls when the client leaves, until the answer is called. */
+  readonly watch: (onGone: () => void) => () => void;
+  readonly refuse: (refusal: Refusal, more: readonly HeaderLine[]) => void;
   /** Called when somebody else has answered. */
   readonly finish: () => void;
   /** Hands over by emitting the event that was held; false where nobody listens any more. */
@@ -28,11 +37,15 @@ export function socketTarget(
 ): Target {
   const writtenBefore = bytesWrittenTo(socket);
   return {
+    transport: "websocket",
     request,
     socket,
     response: undefined,
     ownSocket: socket,
     earlyBytes: () => (head?.length ?? 0) + socket.readableLength,
+    isGone: () => socket.destroyed || socket.readableEnded,
+    isBodyTouched: () => false,
+    watch: watchSocket(socket),
     refuse: (refusal) => {
       // Behind the beginning of somebody's answer a second one would be read as part of it.
       if (bytesWrittenTo(socket) === writtenBefore) refuseOnSocket(socket, refusal);
@@ -65,39 +78,88 @@ function withWaitingBytes(head: Buffer | undefined, socket: Duplex): Buffer | un
 const bytesWrittenTo = (socket: Duplex): number | undefined =>
   (socket as { readonly bytesWritten?: number }).bytesWritten;
 
+const watchSocket =
+  (socket: Duplex): Target["watch"] =>
+  (onGone) => {
+    socket.on("end", onGone).on("close", onGone);
+    return () => void socket.off("end", onGone).off("close", onGone);
+  };
+
 /** A request event: Node's own response is there to answer with, and its own listeners are on the socket. */
 export function requestTarget(
+  transport: Transport,
   request: IncomingMessage,
   response: ServerResponse,
   proceed: () => boolean,
 ): Target {
+  const stream = streamOf(request);
+  const socket = stream ?? request.socket;
   return {
+    transport,
     request,
-    socket: request.socket,
+    socket,
     response,
     ownSocket: undefined,
     earlyBytes: () => 0,
-    refuse: (refusal) => {
+    isGone: () => socket.destroyed || (stream === undefined && socket.readableEnded),
+    isBodyTouched: () => {
+      const { readableDidRead, readableEnded, readableFlowing } = request;
+      const isTouched = readableDidRead || readableEnded || readableFlowing === true;
+      return isTouched && request.method === "POST";
+    },
+    watch: stream === undefined ? watchSocket(socket) : watchStream(stream),
+    refuse: (refusal, more) => {
       if (response.destroyed || response.writableEnded) return;
       if (response.headersSent) {
-        response.destroy();
+        socket.destroy();
         return;
       }
       const { status, headers, body } = answerOf(refusal);
       for (const name of response.getHeaderNames()) response.removeHeader(name);
       response.writeHead(status, STATUS_CODES[status], [
-        ...headers.flat(),
+        ...[...headers, ...more].flat(),
         "Content-Length",
         String(Buffer.byteLength(body)),
-        "Connection",
-        "close",
+        // RFC 9113 §8.2.2: a stream has no such field.
+        ...(stream === undefined ? ["Connection", "close"] : []),
       ]);
-      response.end(body);
+      if (request.method === "POST" && !request.complete && stream === undefined) {
+        endBehindBody(request, response, body);
+      } else {
+        response.end(body);
+      }
       mute(response);
     },
     finish: () => undefined,
     proceed,
   };
+}
+
+/** HTTP/2 gives each request a stream; the socket that Node shows beside it is a stand-in. */
+const streamOf = (request: IncomingMessage): Duplex | undefined =>
+  (request as { readonly stream?: Duplex }).stream;
+
+/** There the end of the request is no sign of leaving. */
+const watchStream =
+  (stream: Duplex): Target["watch"] =>
+  (onGone) => {
+    stream.on("aborted", onGone).on("close", onGone);
+    return () => void stream.off("aborted", onGone).off("close", onGone);
+  };
+
+/** How long a refused client may go on sending its body, in milliseconds. */
+const lingerMs = 1_000;
+
+/** Node closes behind the end of an answer, and closing on unread bytes would reset the connection and lose the answer on the way. */
+function endBehindBody(request: IncomingMessage, response: ServerResponse, body: string): void {
+  const finish = response.end.bind(response);
+  const end = (): void => {
+    clearTimeout(timer);
+    finish();
+  };
+  const timer = setTimeout(finish, lingerMs).unref();
+  response.write(body);
+  request.once("end", end).once("close", end).resume();
 }
 
 /** Middleware that answers after the time was over must not bring the process down: Node's response would throw. */

@@ -108,3 +108,9 @@ describe("a handshake from a web-standard Request", () => {
     ).toContain(fix);
   });
 });
+
+it("takes the transport from who knows it", () => {
+  const request = new Request("https://app.example.com/socket.io/?transport=polling");
+  expect(handshakeFrom(request).transport).toBe("websocket");
+  expect(handshakeFrom(request, { transport: "polling" }).transport).toBe("polling");
+});

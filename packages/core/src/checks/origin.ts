@@ -21,6 +21,9 @@ import {
 export interface OriginOptions {
   /**
    * Lets in handshakes without an Origin header, which browsers never send: other clients, which need a token. Default false.
+   *
+   * For polling browsers do leave it out, of pages of the same origin and of scripts and images of any other; those that say so by
+   * `Sec-Fetch-Site` are told apart, and refused all the same.
    */
   readonly allowMissing?: boolean;
   /** Lets in `Origin: null`, which any page can send from a sandboxed frame. Default false. */
@@ -35,6 +38,9 @@ export type OriginResolver = (origin: string, handshake: Handshake) => MaybeProm
  *
  * An entry is `https://app.example.com` (compared letter by letter: scheme, host, port), `https://*.example.com` (one or more labels in
  * front, never the name itself), or `same-origin` (the scheme of the connection, and Host).
+ *
+ * Browsers send no Origin with a polling `GET` of a page of the same origin, but say so by `Sec-Fetch-Site: same-origin`, which no page
+ * can set (Fetch Metadata §2.2). Beside that, the request is judged as if the connection's own scheme and host were its Origin.
  *
  * @param allowed - A list, `"same-origin"`, or a function that decides for each origin.
  * @throws {@link ConfigError} `ERR_FIRMSHAKE_ORIGIN_INVALID` for an entry that no browser could send, `ERR_FIRMSHAKE_ORIGIN_ANY` for `*`.
@@ -71,8 +77,8 @@ export function origin(
         : [],
     },
     (handshake) => {
-      const text = handshake.headers.joined("origin");
-      if (text === undefined) return allowMissing ? allow : missing;
+      const text = handshake.headers.joined("origin") ?? ownOrigin(handshake);
+      if (text === undefined) return allowMissing && !comesFromPage(handshake) ? allow : missing;
       if (text === "null") return insecureAllowNull ? allow : opaque;
       return isAllowed(text, handshake);
     },
@@ -101,6 +107,20 @@ export function insecureAnyOrigin(): Check {
     () => allow,
   );
 }
+
+/** The origin of a page that the browser vouches to be of this very server; undefined where none does. */
+function ownOrigin({ transport, headers, scheme }: Handshake): string | undefined {
+  if (transport !== "polling" || headers.only("sec-fetch-site") !== "same-origin") return undefined;
+  const own = parseAuthority(headers.only("host") ?? "");
+  if (own === undefined) return undefined;
+  const pageScheme = scheme === "wss" ? "https" : "http";
+  const isWritten = own.port !== undefined && own.port !== defaultPorts[pageScheme];
+  return `${pageScheme}://${own.host}${isWritten ? `:${own.port}` : ""}`;
+}
+
+/** Only browsers send it; with a script element any page could read the answers of a polling session that cookies had opened. */
+const comesFromPage = ({ transport, headers }: Handshake): boolean =>
+  transport === "polling" && headers.has("sec-fetch-site");
 
 const missing = refuse("origin_missing");
 const opaque = refuse("origin_null");

@@ -13,6 +13,7 @@ import {
   allow,
   type Decision,
   type HeaderLine,
+  type MaybePromise,
   type NoFacts,
   refuse,
 } from "../decision/decision.ts";
@@ -28,6 +29,11 @@ export interface RateLimitOptions {
   /** How many handshakes a key may make at once, and in each window after that. */
   readonly limit: number;
   readonly windowMs: number;
+  /**
+   * How many further requests of polling sessions (those with a `sid`) a key may send at once, and in each window after that. They are no
+   * handshakes and are counted apart, in this process's memory, where their session is. Default 100 times `limit`.
+   */
+  readonly pollLimit?: number;
   /**
    * By what handshakes are counted. `address` (the default) groups IPv6 clients by prefix; `identity` takes issuer and subject, and must
    * follow a check that finds them; a function returns a text of its own, of 256 characters at most.
@@ -50,6 +56,8 @@ const maxKeyLength = 256;
  * Limits how often clients may shake hands, by the generic cell rate algorithm: bursts up to the limit, then evenly spread. Refusals
  * carry `Retry-After` (RFC 9110 §10.2.3) and the fields of draft-ietf-httpapi-ratelimit-headers-10.
  *
+ * A polling session is one handshake, and its move to a WebSocket another.
+ *
  * @throws {@link ConfigError} for options that are not as described.
  *
  * @example
@@ -62,12 +70,13 @@ const maxKeyLength = 256;
 export function rateLimit(options: RateLimitOptions): Check {
   const read = readRateLimitOptions(options);
   const { limit, windowMs, key = "address", ipv6PrefixBits = 56, name = "handshakes" } = read;
-  const { store = memoryRateLimitStore() } = read;
+  const { store = memoryRateLimitStore(), pollLimit = limit * pollsPerHandshake } = read;
   refuseSharedStore(store, name);
   const keyOf =
     typeof key === "function" ? key : key === "identity" ? identityKey : addressKey(ipv6PrefixBits);
-  const rule: RateLimitRule = Object.freeze({ limit, windowMs });
-  const conclude = conclusions(rule, name);
+  const handshakes = counterOf(store, name, { limit, windowMs });
+  // In a name of its own: it may be shown beside the other.
+  const polls = counterOf(memoryRateLimitStore(), `${name}-polls`, { limit: pollLimit, windowMs });
   const by = typeof key === "function" ? "function" : key;
   return defineCheck(
     {
@@ -84,15 +93,30 @@ export function rateLimit(options: RateLimitOptions): Check {
       const counted = keyOf(handshake);
       if (counted === undefined) return key === "address" ? unknownAddress : invalidKey;
       if (typeof counted !== "string" || counted.length > maxKeyLength) return invalidKey;
-      let result: ReturnType<RateLimitStore["take"]>;
-      try {
-        result = store.take(`${name}:${counted}`, rule);
-      } catch (error) {
-        return storeFailed(error);
-      }
-      return isPromiseLike(result) ? result.then(conclude, storeFailed) : conclude(result);
+      return handshake.isContinued ? polls(counted) : handshakes(counted);
     },
   );
+}
+
+/** A chat by polling alone is some requests a second, and one handshake. */
+const pollsPerHandshake = 100;
+
+function counterOf(
+  store: RateLimitStore,
+  name: string,
+  given: RateLimitRule,
+): (counted: string) => MaybePromise<Decision<NoFacts>> {
+  const rule: RateLimitRule = Object.freeze(given);
+  const conclude = conclusions(rule, name);
+  return (counted) => {
+    let result: ReturnType<RateLimitStore["take"]>;
+    try {
+      result = store.take(`${name}:${counted}`, rule);
+    } catch (error) {
+      return storeFailed(error);
+    }
+    return isPromiseLike(result) ? result.then(conclude, storeFailed) : conclude(result);
+  };
 }
 
 const unknownAddress = refuse("address_unknown");
@@ -147,6 +171,7 @@ function readRateLimitOptions(options: RateLimitOptions): RateLimitOptions {
     {
       limit: aPositiveInteger,
       windowMs: aPositiveNumber,
+      pollLimit: aPositiveInteger,
       key: either(oneOf("address", "identity"), aFunction),
       store: { expected: "a store with a take() function", accepts: isStore },
       ipv6PrefixBits: aWholeNumber(32, 128),

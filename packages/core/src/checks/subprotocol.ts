@@ -15,6 +15,9 @@ export interface SubprotocolOptions {
  * Agrees on one of the listed subprotocols: the client's first choice among them (RFC 6455 §1.9). The WebSocket library is shown that one
  * alone, so it cannot choose another, and the fact `subprotocol` names it.
  *
+ * Polling has no subprotocols: it is refused, unless `required` is false. To ask it of WebSockets alone, write
+ * `when(({ transport }) => transport === "websocket", subprotocol([...]))`.
+ *
  * @throws {@link ConfigError} `ERR_FIRMSHAKE_OPTION_INVALID` for a name that is not a token.
  *
  * @example

@@ -1,5 +1,5 @@
-import { anything, aText, aTimeoutMs, readOptions } from "../config/options.ts";
-import { createHandshake, type Handshake, type TlsFacts } from "./handshake.ts";
+import { anything, aText, aTimeoutMs, oneOf, readOptions } from "../config/options.ts";
+import { createHandshake, type Handshake, type TlsFacts, type Transport } from "./handshake.ts";
 import { type ProxyTrust, type TrustedProxiesOptions, trustedProxies } from "./proxy-trust.ts";
 
 /** The parts of a web-standard `Request` that are read. */
@@ -14,6 +14,8 @@ export interface RequestLike {
 export interface HandshakeFromOptions {
   /** The address at the other end of the socket; runtimes keep it outside of the `Request`. */
   readonly peerAddress?: string;
+  /** How the client connects; say `polling` for the requests of an HTTP fallback. Default `websocket`. */
+  readonly transport?: Transport;
   /** Which peers' forwarding headers count. Default: nobody's. Compile it once, with {@link trustedProxies}. */
   readonly trustProxy?: ProxyTrust | TrustedProxiesOptions | readonly string[];
   /** How long the checks may take, in milliseconds. Default 5,000. */
@@ -45,10 +47,12 @@ const maxHeaderLines = 1_000;
 export function handshakeFrom(request: RequestLike, options: HandshakeFromOptions = {}): Handshake {
   const {
     peerAddress,
+    transport = "websocket",
     trustProxy,
     timeoutMs = defaultTimeoutMs,
   } = readOptions<HandshakeFromOptions>("handshakeFrom", options, {
     peerAddress: aText,
+    transport: oneOf("websocket", "polling"),
     trustProxy: anything,
     timeoutMs: aTimeoutMs,
   });
@@ -59,6 +63,7 @@ export function handshakeFrom(request: RequestLike, options: HandshakeFromOption
   }
   return createHandshake(
     {
+      transport,
       method: request.method,
       target: url.pathname + url.search,
       httpVersion: undefined,

@@ -17,10 +17,17 @@ export interface TlsFacts {
 }
 
 /**
- * The opening request of a WebSocket (RFC 6455 §4), as a frozen view. What costs something to find out is found out when it is first
+ * How a client connects: by a WebSocket, or by the HTTP requests that libraries such as Socket.IO fall back to, each of which is a
+ * handshake of its own.
+ */
+export type Transport = "websocket" | "polling";
+
+/**
+ * The opening request of a WebSocket (RFC 6455 §4), or a request of what stands in for one, as a frozen view. What costs something to find out is found out when it is first
  * asked for.
  */
 export interface Handshake {
+  readonly transport: Transport;
   /** In capitals, as sent. */
   readonly method: string;
   /** Such as `1.1`; undefined where the runtime does not tell. */
@@ -32,6 +39,11 @@ export interface Handshake {
   /** What follows the question mark, not decoded; empty where there is none. */
   readonly query: string;
   readonly headers: HeaderLines;
+  /**
+   * Whether a polling request goes on with a session, by its own word: one `sid` in plain letters. Whether there is such a session is for
+   * the library to say. False of everything that could open one.
+   */
+  readonly isContinued: boolean;
   /** The subprotocols that the client offered, in its order of preference (RFC 6455 §1.9). */
   readonly protocols: readonly string[];
   /** The address at the other end of the socket, in canonical text. */
@@ -52,6 +64,8 @@ export interface Handshake {
 
 /** What a runtime knows of a request. Functions are called at most once, and only when needed. */
 export interface HandshakeSource {
+  /** Default `websocket`. */
+  readonly transport?: Transport;
   readonly method: string;
   readonly target: string;
   readonly httpVersion: string | undefined;
@@ -94,6 +108,7 @@ const noProtocols: readonly string[] = Object.freeze([]);
 const noneWithheld: ReadonlySet<string> = new Set();
 
 class OpeningHandshake implements Handshake {
+  readonly transport: Transport;
   readonly method: string;
   readonly target: string;
   readonly httpVersion: string | undefined;
@@ -117,6 +132,7 @@ class OpeningHandshake implements Handshake {
   #signal: AbortSignal | undefined;
 
   constructor(source: HandshakeSource, trust: ProxyTrust | undefined) {
+    this.transport = source.transport ?? "websocket";
     this.method = source.method;
     this.target = source.target;
     this.httpVersion = source.httpVersion;
@@ -132,6 +148,10 @@ class OpeningHandshake implements Handshake {
 
   get query(): string {
     return this.target.slice(this.#pathEnd() + 1);
+  }
+
+  get isContinued(): boolean {
+    return this.transport === "polling" && namesOneSession(this.query);
   }
 
   get protocols(): readonly string[] {
@@ -211,6 +231,15 @@ class OpeningHandshake implements Handshake {
   static hasTrust(handshake: Handshake): boolean {
     return #trust in handshake && handshake.#trust !== undefined;
   }
+}
+
+/**
+ * Strict: what parsers could disagree on, or take for no `sid` at all, opens a session. The text is the one that was sent, whether or not
+ * a token was taken out of it since.
+ */
+function namesOneSession(query: string): boolean {
+  const [name, ...others] = new URLSearchParams(`?${query}`).getAll("sid");
+  return name !== undefined && others.length === 0 && /^[\w.~:-]+$/.test(name);
 }
 
 function protocolsIn(value: string | undefined): readonly string[] {

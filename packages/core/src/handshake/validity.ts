@@ -6,13 +6,17 @@ import type { HeaderLines } from "./header-lines.ts";
 import { refusalEntry } from "./trail.ts";
 
 /**
- * What is wrong with the opening handshake itself, by the letter of RFC 6455 §4.2.1 and RFC 9112 §3. It is looked at once, before any
- * check, because what reaches a runtime's upgrade event is not yet a WebSocket handshake.
+ * What is wrong with the opening handshake itself, by the letter of RFC 6455 §4.2.1 and RFC 9112 §3; of a polling request, by what of
+ * that goes for plain HTTP. It is looked at once, before any check, because what reaches a runtime's upgrade event is not yet a
+ * WebSocket handshake.
  */
 export function openingRefusal(handshake: Handshake): Refusal | undefined {
   const progress = progressOf(handshake);
   if (progress.openingRefusal === undefined) {
-    const found = findOpeningRefusal(handshake);
+    const found =
+      handshake.transport === "websocket"
+        ? findOpeningRefusal(handshake)
+        : findPollingRefusal(handshake);
     progress.openingRefusal = found ?? null;
     if (found !== undefined) progress.trail.push(refusalEntry("handshake", 0, found));
   }
@@ -29,8 +33,7 @@ function findOpeningRefusal(handshake: Handshake): Refusal | undefined {
   if (headers.only("upgrade")?.toLowerCase() !== "websocket") return malformed.upgrade;
   if (showsConnectionHeader && !asksForUpgrade(headers)) return malformed.connection;
   if (hasBody(headers)) return body;
-  const host = headers.only("host");
-  if (host === undefined || parseAuthority(host) === undefined) return malformed.host;
+  if (!hasOneHost(headers)) return malformed.host;
   const version = headers.only("sec-websocket-version");
   if (version !== "13")
     return headers.all("sec-websocket-version").length > 1 ? malformed.version : wrongVersion;
@@ -39,6 +42,29 @@ function findOpeningRefusal(handshake: Handshake): Refusal | undefined {
   if (headers.all("authorization").length > 1) return malformed.authorization;
   if (!hasValidProtocols(handshake)) return malformed.protocols;
   return hasTrust(handshake) ? forwardedOf(handshake).refusal : undefined;
+}
+
+/** Such a request opens no WebSocket, so it must not speak of one either. */
+function findPollingRefusal(handshake: Handshake): Refusal | undefined {
+  const { headers, method, httpVersion } = handshake;
+  if (headers.count >= sourceOf(handshake).maxHeaderLines) return tooManyHeaders;
+  if (method !== "GET" && method !== "POST") return wrongPollingMethod;
+  if (httpVersion !== undefined && httpVersion !== "1.1" && httpVersion !== "2.0") {
+    return malformed.pollingHttp;
+  }
+  if (!isPlainPath(handshake.target)) return wrongTarget;
+  if (headers.has("upgrade")) return malformed.pollingUpgrade;
+  if (headers.has("sec-websocket-protocol")) return malformed.pollingProtocols;
+  if (method === "GET" && hasBody(headers)) return body;
+  if (!hasOneHost(headers)) return malformed.host;
+  if (headers.all("origin").length > 1) return malformed.origin;
+  if (headers.all("authorization").length > 1) return malformed.authorization;
+  return hasTrust(handshake) ? forwardedOf(handshake).refusal : undefined;
+}
+
+function hasOneHost(headers: HeaderLines): boolean {
+  const host = headers.only("host");
+  return host !== undefined && parseAuthority(host) !== undefined;
 }
 
 const malformedBy = (reason: string, detail: string): Refusal =>
@@ -53,6 +79,9 @@ const malformed = {
   key: malformedBy("key", "There must be one Sec-WebSocket-Key of 16 bytes in base64."),
   origin: malformedBy("origin", "There may be one Origin header at most."),
   authorization: malformedBy("authorization", "There may be one Authorization header at most."),
+  pollingHttp: malformedBy("http version", "A polling request must be HTTP/1.1 or HTTP/2."),
+  pollingUpgrade: malformedBy("upgrade", "A polling request has no Upgrade header."),
+  pollingProtocols: malformedBy("protocols", "A polling request has no subprotocols."),
   protocols: malformedBy("protocols", "Sec-WebSocket-Protocol must be a list of different tokens."),
 };
 
@@ -60,6 +89,9 @@ const tooManyHeaders = refuse("headers_too_many");
 const wrongTarget = refuse("target_invalid");
 const body = refuse("body_not_allowed");
 const wrongMethod = refuse("method_not_allowed", undefined, { headers: [["Allow", "GET"]] });
+const wrongPollingMethod = refuse("method_not_allowed", "A polling request is GET or POST.", {
+  headers: [["Allow", "GET, POST"]],
+});
 const wrongVersion = refuse("version_unsupported", undefined, {
   headers: [
     ["Sec-WebSocket-Version", "13"],
