@@ -1,7 +1,7 @@
 import { newAttempt, openingOf } from "./attacks/attack.ts";
 import { shakeHands } from "./handshake-client.ts";
 import type { Lab, Target } from "./lab.ts";
-import type { ClientVisit } from "./libraries/library.ts";
+import type { ClientVisit, Library } from "./libraries/library.ts";
 import { chatProtocol, sessionCookie } from "./policy.ts";
 
 /** A handshake that has every right to be accepted. */
@@ -15,6 +15,10 @@ export interface Legitimate {
     target: Target,
   ) => Promise<{ readonly isAccepted: boolean; readonly text: string }>;
 }
+
+/** Those that mean something to the library. */
+export const legitimateFor = ({ polls }: Library): readonly Legitimate[] =>
+  polls ? [...legitimateHandshakes, byPolling] : legitimateHandshakes;
 
 export const legitimateHandshakes: readonly Legitimate[] = [
   {
@@ -68,6 +72,19 @@ export const legitimateHandshakes: readonly Legitimate[] = [
   },
 ];
 
+const byPolling: Legitimate = {
+  id: "polling",
+  title: "A client without WebSockets",
+  sent: "Polling alone, Authorization: Bearer",
+  run: ({ issuer }, target) =>
+    byClient(target, async () => ({
+      path: "/chat",
+      protocols: [],
+      headers: { Authorization: `Bearer ${await issuer.sign("Hopper")}` },
+      transport: "polling",
+    })),
+};
+
 /** By the library's own client. */
 async function byClient(
   { host, library }: Target,
@@ -82,8 +99,8 @@ function outcomeOf(
   isAlive: boolean,
   code?: string,
 ): Awaited<ReturnType<Legitimate["run"]>> {
-  const isAccepted = status === 101 && isAlive;
-  if (isAccepted) return { isAccepted, text: "101, open, ping answered" };
+  const isAccepted = (status === 101 || status === 200) && isAlive;
+  if (isAccepted) return { isAccepted, text: `${status}, open, ping answered` };
   return {
     isAccepted,
     text: status === 0 ? "no answer" : [status, code].filter(Boolean).join(" "),

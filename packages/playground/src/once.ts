@@ -1,6 +1,6 @@
 import { attacks } from "./attacks/all.ts";
 import { newAttempt } from "./attacks/attack.ts";
-import { legitimateHandshakes } from "./legitimate.ts";
+import { legitimateFor } from "./legitimate.ts";
 import type { Playground } from "./playground.ts";
 import type { Measured } from "./protocol.ts";
 
@@ -35,7 +35,7 @@ export interface Report {
 /** Runs every legitimate handshake and every attack against the gated server and against the same server without its gate. */
 export async function runOnce({ lab }: Playground): Promise<Report> {
   const legitimate: LegitimateRow[] = [];
-  for (const { id, title, sent, run } of legitimateHandshakes) {
+  for (const { id, title, sent, run } of legitimateFor(lab.gated.library)) {
     const gated = await run(lab, lab.gated);
     legitimate.push({ id, title, sent, gated, bare: await run(lab, lab.bare) });
   }

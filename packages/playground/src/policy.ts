@@ -9,11 +9,13 @@ import {
   type Handshake,
   host,
   jwt,
+  named,
   origin,
   rateLimit,
   refuse,
   subprotocol,
   subprotocolToken,
+  when,
 } from "@firmshake/node";
 import { algorithm, audience, tokenType } from "./issuer.ts";
 
@@ -62,7 +64,7 @@ export function createPolicy({ page, hosts, issuer, jwksUri }: PolicyOptions): P
         address({ deny: ["198.51.100.0/24"] }),
         host(hosts),
         origin([page], { allowMissing: true }),
-        subprotocol([chatProtocol]),
+        speaksChat,
         limit,
         jwt({ ...tokens, from: [subprotocolToken(), bearerToken()] }),
         account,
@@ -73,7 +75,7 @@ export function createPolicy({ page, hosts, issuer, jwksUri }: PolicyOptions): P
       checks: [
         host(hosts),
         origin([page]),
-        subprotocol([chatProtocol]),
+        speaksChat,
         limit,
         jwt({ ...tokens, from: [cookieToken(sessionCookie)] }),
         account,
@@ -85,12 +87,17 @@ export function createPolicy({ page, hosts, issuer, jwksUri }: PolicyOptions): P
         address({ allow: [officeNetwork] }),
         host(hosts),
         origin([page], { allowMissing: true }),
-        subprotocol([chatProtocol]),
+        speaksChat,
         jwt({ ...tokens, from: [bearerToken()] }),
       ],
     },
   };
 }
+
+const isWebSocket = ({ transport }: Handshake): boolean => transport === "websocket";
+
+/** Socket.IO's polling has no subprotocols to agree on. */
+const speaksChat = named("subprotocol", when(isWebSocket, subprotocol([chatProtocol])));
 
 /** The names of each guard's checks, in their order, for the pills of those that were not reached. */
 export const checksOf: Readonly<Record<string, readonly string[]>> = {

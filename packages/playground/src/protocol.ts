@@ -62,6 +62,7 @@ export interface DecisionView {
   readonly at: number;
   readonly outcome: "accepted" | "refused" | "answered" | "abandoned";
   readonly path: string;
+  readonly transport: "websocket" | "polling";
   readonly steps: readonly Step[];
   readonly elapsedMs: number;
   readonly code?: string;

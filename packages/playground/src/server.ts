@@ -40,6 +40,7 @@ export async function serveApplication(
     paths: Object.keys(policy),
     room: createRoom(),
     nameOf: gate === undefined ? nameByCookie(issuer) : nameByGuard,
+    isGated: gate !== undefined,
   });
   return {
     close: () => {

@@ -32,7 +32,7 @@ export function startChat(url: string, library: LibraryName): void {
     own = name;
     connection.textContent = "Connecting";
     let wasOpen = false;
-    const destination = { url, protocols: ["bearer", token, "chat.v1"] };
+    const destination = { url, protocols: ["bearer", token, "chat.v1"], token };
     const opened = connectTo(library, destination, {
       onEvent: (event) => {
         wasOpen = true;

@@ -7,7 +7,7 @@ export const express: Framework = {
   serve: async (server, { policy, pages, gate }) => {
     const app = makeApp();
     app.disable("x-powered-by");
-    for (const [path, options] of Object.entries(policy)) app.get(path, guard(options));
+    for (const [path, options] of Object.entries(policy)) app.all(path, guard(options));
     app.use(handOver);
     app.use((request, response) => pages(request, response));
     server.on("request", app);

@@ -15,7 +15,7 @@ export const fastify: Framework = {
     };
     if (gate !== undefined) await app.register(firmshake, gate);
     for (const [path, options] of Object.entries(policy)) {
-      app.get(path, { config: { firmshake: options } }, page);
+      app.all(path, { config: { firmshake: options } }, page);
     }
     app.all("/*", page);
     await app.ready();

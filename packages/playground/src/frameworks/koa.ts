@@ -8,7 +8,7 @@ export const koa: Framework = {
   serve: async (server, { policy, pages, gate }) => {
     const app = new Koa();
     const router = new Router();
-    for (const [path, options] of Object.entries(policy)) router.get(path, guard(options));
+    for (const [path, options] of Object.entries(policy)) router.all(path, guard(options));
     app.use(router.routes());
     app.use(handOver);
     app.use((ctx) => {

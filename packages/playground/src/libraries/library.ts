@@ -10,6 +10,8 @@ export interface Library {
   /** Serves the room on a server, behind the gate or without one. */
   readonly serve: (server: Server, options: ServeOptions) => { readonly close: () => void };
   readonly dialect: Dialect;
+  /** Whether it has a fallback to ordinary requests. */
+  readonly polls: boolean;
   /** Connects by the library's own client, which is somebody else's idea of a right handshake than the one that sends the attacks. */
   readonly visit: (host: string, visit: ClientVisit) => Promise<Visited>;
   /** A path that nobody has put a guard on, and that the library accepts all the same. */
@@ -22,6 +24,7 @@ export interface ServeOptions {
   readonly room: Room;
   /** Who is at the other end. */
   readonly nameOf: (request: IncomingMessage) => Promise<string>;
+  readonly isGated: boolean;
 }
 
 /** What a library's clients put on the wire, for those that write it themselves. */
@@ -40,6 +43,8 @@ export interface ClientVisit {
   readonly path: string;
   readonly protocols: readonly string[];
   readonly headers: Readonly<Record<string, string>>;
+  /** Default `websocket`. */
+  readonly transport?: "websocket" | "polling";
 }
 
 /** What came of it. */

@@ -1,3 +1,4 @@
+import { bindSessions } from "@firmshake/node";
 import { Server } from "socket.io";
 import { io } from "socket.io-client";
 import type { ChatEvent } from "../protocol.ts";
@@ -11,15 +12,15 @@ export const socketIo: Library = {
   // Socket.IO takes whatever begins with its path for its own.
   forgottenPath: "/chat/debug",
 
-  serve: (server, { paths, room, nameOf }) => {
+  serve: (server, { paths, room, nameOf, isGated }) => {
     const servers = paths.map((path) => {
       const sockets = new Server(server, {
         path,
         addTrailingSlash: false,
         serveClient: false,
-        transports: ["websocket"],
         maxHttpBufferSize: maxMessageBytes,
       });
+      if (isGated) bindSessions(sockets);
       sockets.on("connection", (socket) => {
         const { hear, leave } = room.enter(nameOf(socket.request), {
           tell: (event) => socket.emit("event", event),
@@ -48,11 +49,13 @@ export const socketIo: Library = {
         : undefined,
   },
 
-  visit: (host, { path, protocols, headers }) => {
+  polls: true,
+
+  visit: (host, { path, protocols, headers, transport = "websocket" }) => {
     const socket = io(`http://${host}`, {
       path,
       addTrailingSlash: false,
-      transports: ["websocket"],
+      transports: [transport],
       protocols: [...protocols],
       extraHeaders: { ...headers },
       forceNew: true,
@@ -68,15 +71,16 @@ export const socketIo: Library = {
       const deadline = setTimeout(() => settle(0, false), patienceMs);
       socket.once("connect", () => socket.emit("request", { type: "ping" }));
       socket.on("event", ({ type }: ChatEvent) => {
-        if (type === "pong") settle(101, true);
+        if (type === "pong") settle(transport === "polling" ? 200 : 101, true);
       });
       socket.once("connect_error", (error) => settle(statusIn(error), false));
     });
   },
 };
 
-/** The client of ws beneath tells the status in a sentence, which is all that Socket.IO's passes on. */
+/** Of polling the client tells the status; of a WebSocket it passes on the sentence of ws beneath, which ends in it. */
 function statusIn({ description }: Error & { readonly description?: unknown }): number {
+  if (typeof description === "number") return description;
   const { message } = (description ?? {}) as { readonly message?: unknown };
   return Number(/\d{3}$/.exec(String(message))?.[0] ?? 0);
 }

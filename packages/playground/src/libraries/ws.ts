@@ -38,6 +38,8 @@ export const ws: Library = {
     read: (message) => parsed(message) as ChatEvent | undefined,
   },
 
+  polls: false,
+
   visit: async (host, { path, protocols, headers }) => {
     const socket = new WebSocket(`ws://${host}${path}`, [...protocols], { headers });
     const signal = AbortSignal.timeout(patienceMs);

@@ -10,9 +10,10 @@ import type { Measured } from "../protocol.ts";
 /** The compiled file, also where this one runs as a source. */
 const program = fileURLToPath(new URL("../../dist/naive/server.js", import.meta.url));
 const patienceMs = 5_000;
-const resetAfterMs = 60;
+/** Several, since a busy machine may not have begun, or be done. */
+const momentsMs = [30, 60, 90, 120, 150];
 
-/** Starts a server with authentication written by hand, resets one connection in the middle of it, and looks what became of the process. */
+/** Starts a server with authentication written by hand, resets connections in the middle of it, and looks what became of the process. */
 export async function measureNaiveServer(
   lab: Lab,
   library: Library,
@@ -29,13 +30,13 @@ export async function measureNaiveServer(
     const closed = once(child, "close", { signal });
     const target = { port, host: `127.0.0.1:${port}`, library };
     const opening = openingOf(sketch, target, "naive");
-    await shakeHandsAndReset(target, opening, resetAfterMs);
+    await Promise.all(momentsMs.map((ms) => shakeHandsAndReset(target, opening, ms)));
     const [exitCode] = (await closed) as [number | null];
     const error = /\b(E[A-Z]{4,})\b/.exec(said())?.[1] ?? "an error";
     return {
       isStopped: false,
       text: `process dead: ${error}, exit code ${exitCode}`,
-      detail: "One reset during hand-written async authentication, in a process of its own.",
+      detail: "A reset during hand-written async authentication, in a process of its own.",
     };
   } catch {
     return { isStopped: true, text: "the process was still alive" };

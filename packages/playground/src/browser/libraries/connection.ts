@@ -18,7 +18,10 @@ export interface Listener {
 }
 
 /** Where to connect, and what to offer. */
-export type Destination = Pick<BrowserAttempt, "url" | "protocols">;
+export interface Destination extends Pick<BrowserAttempt, "url" | "protocols"> {
+  /** For `Authorization`, which pages can say where they poll. Without it nobody polls. */
+  readonly token?: string;
+}
 
 /** Connects as the server's library wants it. */
 export type Connect = (destination: Destination, listener: Listener) => Connection;

@@ -7,7 +7,8 @@ const client = "/scripts/socket.io-client.js";
 
 /** By Socket.IO's own client. */
 export const connectBySocketIo: Connect = (destination, { onOpen, onEvent, onClose }) => {
-  const { origin, pathname, searchParams } = new URL(destination.url);
+  const { url, protocols, token } = destination;
+  const { origin, pathname, searchParams } = new URL(url);
   let socket: Socket | undefined;
   let isClosed = false;
   const closeOnce = (seen: string): void => {
@@ -23,8 +24,10 @@ export const connectBySocketIo: Connect = (destination, { onOpen, onEvent, onClo
       path: pathname,
       addTrailingSlash: false,
       query: Object.fromEntries(searchParams),
-      protocols: [...destination.protocols],
-      transports: ["websocket"],
+      protocols: [...protocols],
+      ...(token === undefined
+        ? { transports: ["websocket"] }
+        : { extraHeaders: { Authorization: `Bearer ${token}` } }),
       forceNew: true,
       reconnection: false,
     });
