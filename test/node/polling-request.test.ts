@@ -1,7 +1,7 @@
 import { createServer } from "node:http";
 import { parse as parseQuery } from "node:querystring";
 import { parse as parseUrl } from "node:url";
-import { attach, guard } from "@firmshake/node";
+import { attach, guard, insecureAnyOrigin } from "@firmshake/node";
 import { asksForPolling } from "@firmshake/node/adapter";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
@@ -35,6 +35,9 @@ describe("asksForPolling", () => {
     "http://example.com/socket.io/?transport=polling",
     "/socket.io/??transport=polling",
     "/socket.io/#?transport=polling",
+    "/socket.io/?transport=polling ",
+    "/socket.io/?EIO=4&transport=polling\u00a0",
+    "/socket.io/?\ttrans\tport=polling",
   ])("yes: %s", (target) => expect(asksForPolling(target)).toBe(true));
 
   it.each([
@@ -52,7 +55,7 @@ describe("asksForPolling", () => {
     "/search?q=100%25",
   ])("no: %s", (target) => expect(asksForPolling(target)).toBe(false));
 
-  const letters = "transport=polling&;?#%+[]/\\.@: \u00e9".split("");
+  const letters = "transport=polling&;?#%+[]/\\.@: \t\n\u00a0\u00e9".split("");
   const spelled = (word: string): fc.Arbitrary<string> =>
     fc
       .tuple(
@@ -91,7 +94,7 @@ describe("asksForPolling", () => {
         taken++;
         expect(asksForPolling(text)).toBe(true);
       }),
-      { numRuns: 20_000 },
+      { numRuns: 30_000 },
     );
     expect(taken).toBeGreaterThan(1_000);
   });
@@ -180,6 +183,24 @@ describe("the option polling", () => {
     const call = () => attach(createServer(), guard(), { polling: ["/Echo/:id"] });
     expect(thrownBy(call)).toContain(`attach: "/Echo/:id" is not a path.`);
   });
+
+  it.each(["h2c", "websocket2", "h2c, websocket"])(
+    "as Upgrade: %s it reaches nobody either",
+    async (upgrade) => {
+      const server = createServer();
+      let upgrades = 0;
+      server.on("upgrade", (_request, socket) => {
+        upgrades++;
+        socket.destroy();
+      });
+      attach(server, { "/io/*": guard(insecureAnyOrigin()) });
+      const raw = await dial(await listen(server));
+      const target = "/io/?transport=polling&sid=abc";
+      raw.send(handshakeText({ target, headers: { Upgrade: upgrade } }));
+      expect(answerIn(await raw.closed).status).toBe(400);
+      expect(upgrades).toBe(0);
+    },
+  );
 
   it("leaves upgrades alone", async () => {
     const server = createServer((_request, response) => response.end("through"));

@@ -4,6 +4,7 @@ export { handshakeOf } from "./connection.ts";
 export { emitsOn } from "./emits-on.ts";
 export { isAttached } from "./gate.ts";
 export { identityBy } from "./identity.ts";
+export { asksForPolling } from "./polling-request.ts";
 export { attachWalk } from "./walk/attach-walk.ts";
 export { type Contexts, makeContexts } from "./walk/contexts.ts";
 export {

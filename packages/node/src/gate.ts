@@ -131,7 +131,10 @@ export function openGate(
     const headerLines = headerLinesOf(request);
     // Of too many header lines Node drops some, and Upgrade may be among them; then it is held too, and refused.
     const isHeld =
-      asksForWebSocket(headerLines) || headerLines.length / 2 >= holding.maxHeaderLines();
+      asksForWebSocket(headerLines) ||
+      headerLines.length / 2 >= holding.maxHeaderLines() ||
+      // Whatever it wants to be upgraded to: Engine.IO would look at it as if it were a WebSocket.
+      isPolling(request);
     if (!isHeld || server.listenerCount("upgrade") === 0) return proceed();
     return holdUpgrade(holding, socketTarget(request, socket, head, proceed));
   }

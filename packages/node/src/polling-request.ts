@@ -26,15 +26,21 @@ export function asksForPolling(target: string): boolean {
   if (mark === -1) return false;
   const query = target.slice(mark + 1);
   return (
-    saysPolling.test(query) || (query.includes("%") && saysPolling.test(inPlainLetters(query)))
+    saysPolling.test(query) || (isDisguised.test(query) && saysPolling.test(inPlainLetters(query)))
   );
 }
 
 const saysPolling = /(?:^|[&;#?])transport=polling(?:[&;#]|$)/;
+const isDisguised = /%|[^!-~]/;
 
-/** Printable ASCII alone is decoded: of nothing else could the words be made. */
+/**
+ * What parsers leave out (`URL` tabs and line ends, Node's older one blanks at the end, no-break spaces among them) is left out wherever it
+ * stands. Of what is encoded printable ASCII alone is decoded: of nothing else could the words be made.
+ */
 const inPlainLetters = (query: string): string =>
-  query.replace(/%([2-7][\da-f])/gi, (_, code: string) => String.fromCharCode(parseInt(code, 16)));
+  query
+    .replace(/[^!-~]+/g, "")
+    .replace(/%([2-7][\da-f])/gi, (_, code: string) => String.fromCharCode(parseInt(code, 16)));
 
 /**
  * Libraries find their paths by parsers that mend: they resolve dots, decode letters, take off an authority. A target that needs

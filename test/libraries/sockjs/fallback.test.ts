@@ -1,5 +1,4 @@
 import { createServer } from "node:http";
-import { createRequire } from "node:module";
 import {
   allow,
   attach,
@@ -8,30 +7,10 @@ import {
   insecureAnyOrigin,
   refuse,
 } from "@firmshake/node";
+import sockjs from "sockjs";
+import SockJs from "sockjs-client";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { listen } from "../../support/server.ts";
-
-interface SockJsConnection {
-  on(event: "data", listener: (data: string) => void): void;
-  write(data: string): void;
-}
-interface SockJsClient {
-  onopen: () => void;
-  onmessage: (event: { data: string }) => void;
-  onclose: (event: { code: number }) => void;
-  send(data: string): void;
-  close(): void;
-}
-// Neither has types.
-const load = createRequire(import.meta.url);
-const sockjs: {
-  createServer(options: object): {
-    on(event: "connection", listener: (connection: SockJsConnection) => void): void;
-    installHandlers(server: object, options: object): void;
-  };
-} = load("sockjs");
-const SockJs: new (url: string, protocols: null, options: object) => SockJsClient =
-  load("sockjs-client");
 
 const fallbacks = ["xhr-polling", "xhr-streaming"];
 const policy = (isOpen: boolean) =>
