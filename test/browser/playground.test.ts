@@ -124,11 +124,26 @@ describe.skipIf(needed.isMissing)("the playground in Chromium", { timeout: 60_00
       const count = attackViews.length;
       await panel.getByText(`${count} of ${count} attacks stopped.`).waitFor();
       // The browser has seen them: one refusal for each attack that a browser sends.
-      expect(refusals, refusals.join("\n")).toHaveLength(attackViews.filter(({ place }) => place !== "program").length);
+      expect(refusals, refusals.join("\n")).toHaveLength(
+        attackViews.filter(({ place }) => place !== "program").length,
+      );
       expect(complaints).toEqual([]);
       await page.getByText("Connected as Ada").waitFor();
     },
   );
+
+  it("begins by polling where the library does, and moves to a WebSocket", async () => {
+    await restart({ library: "socket.io" });
+    const { page, complaints } = await openPage(context, playground.lab.page);
+    await signIn(page, "Ada");
+    const verdicts = page.locator(".decision .verdict");
+    await verdicts.getByText("polling accepted").waitFor();
+    await verdicts.getByText("101 accepted").waitFor();
+    await page.getByLabel("Message", { exact: true }).fill("By whichever transport");
+    await page.keyboard.press("Enter");
+    await page.getByRole("log").getByText("By whichever transport").waitFor();
+    expect(complaints).toEqual([]);
+  });
 
   it("shows an attack as not stopped where there is no gate", async () => {
     const bare = await startPlayground({ port: { port: 0, mayMove: true }, isGated: false });

@@ -122,7 +122,29 @@ describe.each(frameworkNames)("the chat's own origin, on %s", (framework) => {
   });
 });
 
+describe.each(frameworkNames)("Socket.IO on %s", (framework) => {
+  it("asks polling for a token as it asks WebSockets", async () => {
+    await playground.close();
+    playground = await startPlayground({ port, framework, library: "socket.io" });
+    const { gated, bare, log } = playground.lab;
+    const target = `/chat?EIO=4&transport=polling&attempt=${newAttempt("test")}`;
+    const refused = await fetch(`http://${gated.host}${target}`);
+    expect([refused.status, await refused.json()]).toMatchObject([401, { code: "token_missing" }]);
+    expect(log.recent()).toMatchObject([{ outcome: "refused", transport: "polling" }]);
+    const accepted = await fetch(`http://${bare.host}${target}`);
+    expect([accepted.status, await accepted.text()]).toMatchObject([
+      200,
+      expect.stringContaining("sid"),
+    ]);
+  });
+});
+
 describe("the stream", () => {
+  beforeAll(async () => {
+    await playground.close();
+    playground = await startPlayground({ port });
+  });
+
   it("tells each decision with the trail of its checks, and which were not reached", async () => {
     const { issuer, gated, log, page } = playground.lab;
     const shake = async (path: string, lines: readonly (readonly [string, string])[]) => {
