@@ -56,7 +56,7 @@ export function drawReport(
       ]),
     ),
     "",
-    "Accepted means: 101, then still open and a ping answered. The reset ran without the gate in a process of its own, with authentication",
+    "Accepted means: 101 (200 by polling), then open and a ping answered. The reset ran without the gate in a process of its own, with authentication",
     "as it is written by hand.",
     "",
     mark(

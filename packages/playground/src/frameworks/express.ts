@@ -8,6 +8,7 @@ export const express: Framework = {
     const app = makeApp();
     app.disable("x-powered-by");
     for (const [path, options] of Object.entries(policy)) app.all(path, guard(options));
+    // Pages are for ordinary requests: an upgrade that found no guard is refused by the gate, and not by their 404.
     app.use(handOver);
     app.use((request, response) => pages(request, response));
     server.on("request", app);

@@ -10,6 +10,7 @@ export const koa: Framework = {
     const router = new Router();
     for (const [path, options] of Object.entries(policy)) router.all(path, guard(options));
     app.use(router.routes());
+    // Pages are for ordinary requests: an upgrade that found no guard is refused by the gate, and not by their 404.
     app.use(handOver);
     app.use((ctx) => {
       ctx.respond = false;

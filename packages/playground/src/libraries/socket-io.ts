@@ -71,7 +71,8 @@ export const socketIo: Library = {
       const deadline = setTimeout(() => settle(0, false), patienceMs);
       socket.once("connect", () => socket.emit("request", { type: "ping" }));
       socket.on("event", ({ type }: ChatEvent) => {
-        if (type === "pong") settle(transport === "polling" ? 200 : 101, true);
+        if (type !== "pong") return;
+        settle(socket.io.engine.transport.name === "websocket" ? 101 : 200, true);
       });
       socket.once("connect_error", (error) => settle(statusIn(error), false));
     });
