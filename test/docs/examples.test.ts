@@ -1,27 +1,24 @@
 import { execFile } from "node:child_process";
-import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { Server } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath, pathToFileURL } from "node:url";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
+import { fileURLToPath } from "node:url";
+import { Logger } from "@nestjs/common";
+import { afterAll, afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { type FreePorts, giveFreePorts } from "../support/free-ports.ts";
+import { makeExampleFolder } from "./example-folder.ts";
 import { allExamples, type Example, examplesIn } from "./examples.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const examples = allExamples();
-const folder = mkdtempSync(join(tmpdir(), "firmshake-examples-"));
+const folder = makeExampleFolder();
+// Without an import or export a file would be a script, and share its names with all others.
+const written = new Map(
+  examples.map((example) => [
+    example,
+    folder.write(fileOf(example), `${example.code}export {};\n`),
+  ]),
+);
 
-beforeAll(() => {
-  symlinkSync(join(root, "node_modules"), join(folder, "node_modules"));
-  writeFileSync(join(folder, "package.json"), JSON.stringify({ type: "module" }));
-  writeFileSync(join(folder, "tsconfig.json"), JSON.stringify(compilerConfig));
-  for (const example of examples) {
-    // Without an import or export a file would be a script, and share its names with all others.
-    writeFileSync(join(folder, fileOf(example)), `${example.code}export {};\n`);
-  }
-});
-
-afterAll(() => rmSync(folder, { recursive: true }));
+afterAll(folder.remove);
 
 describe("examples", () => {
   it("are found in sources and pages", () => {
@@ -35,28 +32,19 @@ describe("examples", () => {
   });
 
   describe("run", () => {
-    const servers = new Set<Server>();
+    let ports: FreePorts;
 
     beforeEach(() => {
       for (const method of ["log", "info", "warn", "error"] as const) {
         vi.spyOn(console, method).mockReturnValue(undefined);
       }
-      // Whatever port an example names, it gets a free one; its server is closed behind it.
-      const listen = Server.prototype.listen;
-      vi.spyOn(Server.prototype, "listen").mockImplementation(function (
-        this: Server,
-        ...args: readonly unknown[]
-      ) {
-        servers.add(this);
-        const callback = args.find((argument) => typeof argument === "function");
-        return Reflect.apply(listen, this, [0, "127.0.0.1", callback]);
-      });
+      Logger.overrideLogger(false);
+      ports = giveFreePorts();
     });
 
     afterEach(() => {
       vi.restoreAllMocks();
-      for (const server of servers) server.close();
-      servers.clear();
+      for (const server of ports.servers) server.close();
     });
 
     const runnable = examples.filter(({ flags }) => flags[0] !== "no-run");
@@ -65,7 +53,7 @@ describe("examples", () => {
       "%s",
       async (_, example) => {
         const [flag, code] = example.flags;
-        const run = import(pathToFileURL(join(folder, fileOf(example))).href);
+        const run = import(written.get(example) ?? "");
         if (flag === "throws")
           await expect(run).rejects.toMatchObject({ name: "ConfigError", code });
         else await run;
@@ -92,13 +80,6 @@ describe("examplesIn", () => {
   });
 });
 
-const compilerConfig = {
-  extends: join(root, "test/tsconfig.json"),
-  compilerOptions: { noUnusedLocals: false, noUnusedParameters: false },
-  include: ["*.ts"],
-  exclude: [],
-};
-
 function fileOf({ place, language }: Example): string {
   return `${place.replaceAll("/", "__").replace(":", "__line-").replaceAll(".", "-")}.${language}`;
 }
@@ -106,7 +87,7 @@ function fileOf({ place, language }: Example): string {
 function complaintsOfCompiler(): Promise<string> {
   const compiler = join(root, "node_modules/typescript/bin/tsc");
   return new Promise((resolve) => {
-    execFile(process.execPath, [compiler, "-p", folder], (error, stdout, stderr) => {
+    execFile(process.execPath, [compiler, "-p", folder.path], (error, stdout, stderr) => {
       resolve(error === null ? "" : `${stdout}${stderr}` || String(error));
     });
   });

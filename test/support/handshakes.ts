@@ -22,6 +22,7 @@ export interface HandshakeSketch {
   readonly trust?: ProxyTrust;
   readonly maxHeaderLines?: number;
   readonly showsConnectionHeader?: boolean;
+  readonly pseudoHeaders?: readonly string[];
 }
 
 /** The key of RFC 6455 §1.3. */
@@ -54,6 +55,7 @@ export function handshakeOf(sketch: HandshakeSketch = {}): Handshake {
       headerLines: headerLinesOf(sketch.headers ?? {}),
       maxHeaderLines: sketch.maxHeaderLines ?? 100,
       showsConnectionHeader: sketch.showsConnectionHeader ?? true,
+      ...(sketch.pseudoHeaders === undefined ? {} : { pseudoHeaders: sketch.pseudoHeaders }),
       peerAddress: () => ("peer" in sketch ? sketch.peer : "203.0.113.7"),
       tls: () => (isTls ? tlsFacts : undefined),
       signal: () => signal,

@@ -29,4 +29,5 @@ export {
 } from "./handshake/handshake.ts";
 export { openingRefusal } from "./handshake/validity.ts";
 export { compileRanges } from "./parse/address-range.ts";
+export { isHeaderValue, isHttpToken, trimBlanks } from "./parse/http-token.ts";
 export { type IpAddress, parsePeerAddress, prefixOf } from "./parse/ip-address.ts";

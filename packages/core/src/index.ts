@@ -55,6 +55,7 @@ export {
   trustedProxies,
 } from "./handshake/proxy-trust.ts";
 export type { TrailEntry } from "./handshake/trail.ts";
+export { type SecretFree, withoutSecrets } from "./handshake/without-secrets.ts";
 export {
   type ExpressRateLimitStore,
   expressRateLimitStore,

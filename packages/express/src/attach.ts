@@ -16,7 +16,7 @@ export type App = (
  * The app's `trust proxy` setting is not used: it believes the leftmost address in some of its forms. Say which proxies there are with
  * `trustProxy`.
  *
- * @throws {@link ConfigError} for what is no server or no app, or a server whose HTTP/2 streams could not be guarded.
+ * @throws {@link ConfigError} for what is no server or no app.
  *
  * @example
  * ```ts

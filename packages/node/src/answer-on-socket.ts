@@ -33,13 +33,16 @@ export function closeGracefully(socket: Duplex, bytes?: string): void {
   if (bytes === undefined) socket.end();
   else socket.end(bytes, "latin1");
   socket.resume();
-  if (lingering.size >= maxLingering) {
-    socket.once("finish", () => socket.destroy());
-    return;
-  }
+  if (!linger(socket)) socket.once("finish", () => socket.destroy());
+}
+
+/** Destroys what is still open after a while; false where too many are waited for. */
+export function linger(socket: Duplex): boolean {
+  if (lingering.size >= maxLingering) return false;
   lingering.set(socket, now() + lingerMs);
   socket.on("close", leave);
   if (!isCutAhead) cutAfter(lingerMs);
+  return true;
 }
 
 function leave(this: Duplex): void {

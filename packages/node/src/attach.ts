@@ -5,7 +5,10 @@ import { type Gate, type GateOptions, openGate } from "./gate.ts";
 import { explainRoutes, type Routes, routesHandler } from "./routes.ts";
 import { rulingOf, type UpgradeHandler } from "./ruling.ts";
 
-/** A server that emits upgrades: of `node:http`, `node:https`, or `node:http2` with `allowHTTP1`. */
+/**
+ * A server that emits upgrades: of `node:http`, `node:https`, or `node:http2`, with `allowHTTP1` or with WebSockets over HTTP/2
+ * (RFC 8441, `settings: { enableConnectProtocol: true }`).
+ */
 export type Attachable = Server;
 
 /** What decides: one guard for every path, a guard for each, or a framework's handler. */
@@ -14,9 +17,9 @@ export type Policy = Guard | Routes | UpgradeHandler;
 /**
  * Puts a gate in front of every WebSocket library on the server: from here on each upgrade is held until the policy has decided, then
  * refused by an HTTP answer or handed over untouched. Libraries may be added before or after. Upgrades to a path without a guard are
- * refused.
+ * refused. WebSockets that come over HTTP/2 reach the libraries as the upgrades that they know.
  *
- * @throws {@link ConfigError} for what is no server, no policy, or a server whose HTTP/2 streams could not be guarded.
+ * @throws {@link ConfigError} for what is no server or no policy.
  *
  * @example
  * ```ts

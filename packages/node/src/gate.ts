@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { Http2Stream, IncomingHttpHeaders } from "node:http2";
+import type { IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
 import type { Server, Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import {
@@ -21,9 +21,12 @@ import {
   readAddressRanges,
   readOptions,
 } from "@firmshake/core/gate";
+import { ignore } from "./answer-on-socket.ts";
 import type { DecisionEvent } from "./decision-event.ts";
 import { type Holding, holdUpgrade } from "./held-upgrade.ts";
-import { isExtendedConnect, refuseExtendedConnect, refuseStream } from "./http2.ts";
+import { isExtendedConnect } from "./http2/extended-connect.ts";
+import { noWebSocket } from "./http2/stream-socket.ts";
+import { refuseStream, streamTarget } from "./http2/stream-target.ts";
 import { headerLinesKeptBy } from "./node-handshake.ts";
 import { parking } from "./parking.ts";
 import { type PollingOption, pollingTest } from "./polling-request.ts";
@@ -87,7 +90,6 @@ export function openGate(
   options: GateOptions,
 ): Gate {
   const read = readGateOptions(options);
-  refuseExtendedConnect(server);
   const places = parking(read.maxPending ?? 1_000, read.maxPendingPerAddress ?? 50);
   const holding: Holding = {
     handler,
@@ -112,9 +114,8 @@ export function openGate(
       if (event === "upgrade") return onUpgrade(args);
       if (event === "request") return onRequest(args);
       if (event === "connection" && isDenied(args[0] as Socket)) return true;
-      if (event === "stream" && isExtendedConnect(args[1] as IncomingHttpHeaders)) {
-        refuseStream(args[0] as Http2Stream);
-        return true;
+      if (event === "stream" && isExtendedConnect(args[1] as IncomingHttpHeaders | undefined)) {
+        return onExtendedConnect(args);
       }
     }
     return Reflect.apply(passOn, server, [event, ...args]);
@@ -150,6 +151,21 @@ export function openGate(
         : undefined;
     if (transport === undefined) return proceed();
     return holdUpgrade(holding, requestTarget(transport, request, response, proceed));
+  }
+
+  /** HTTP/2 gives WebSockets out as streams (RFC 8441): an upgrade is made of them, and other protocols are seen by nobody. */
+  function onExtendedConnect(args: unknown[]): boolean {
+    const [stream, headers, , rawHeaders] = args as StreamEvent;
+    stream.on("error", ignore);
+    if (stream.destroyed || stream.closed) return true;
+    const isTaken = headers[":protocol"] === "websocket" && server.listenerCount("upgrade") > 0;
+    if (!isTaken || !Array.isArray(rawHeaders)) {
+      refuseStream(stream, noWebSocket);
+      return true;
+    }
+    const emitUpgrade = (...upgrade: unknown[]): boolean =>
+      Reflect.apply(passOn, server, ["upgrade", ...upgrade]);
+    return holdUpgrade(holding, streamTarget(server, stream, rawHeaders, emitUpgrade));
   }
 
   function isDenied(socket: Socket): boolean {
@@ -199,6 +215,12 @@ const aPollingOption = {
   accepts: (value: unknown): value is PollingOption =>
     value === "auto" || value === false || aTextList.accepts(value),
 };
+type StreamEvent = [
+  stream: ServerHttp2Stream,
+  headers: IncomingHttpHeaders,
+  flags: number,
+  rawHeaders: readonly string[] | undefined,
+];
 
 function readGateOptions(options: GateOptions): GateOptions {
   return readOptions<GateOptions>("attach", options, {

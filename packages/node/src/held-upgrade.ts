@@ -48,13 +48,8 @@ const bodyTouched = refuse("check_failed", undefined, {
 export function holdUpgrade(holding: Holding, target: Target): boolean {
   const startedAt = holding.onDecision === undefined ? 0 : performance.now();
   const abort = lazyAbort();
-  const handshake = nodeHandshake(
-    target.transport,
-    target.request,
-    holding.maxHeaderLines(),
-    abort.signal,
-    holding.trust,
-  );
+  const maxHeaderLines = holding.maxHeaderLines();
+  const handshake = nodeHandshake(target, maxHeaderLines, abort.signal, holding.trust);
   const held: Held = { holding, target, handshake, startedAt };
   const refusal = refusalBeforeChecks(held);
   if (refusal !== undefined) return conclude(held, refusedSoFar(handshake, refusal));

@@ -1,7 +1,9 @@
 import type { IncomingMessage } from "node:http";
 import type { TLSSocket } from "node:tls";
-import type { Handshake, ProxyTrust, TlsFacts, Transport } from "@firmshake/core";
+import type { Handshake, ProxyTrust, TlsFacts } from "@firmshake/core";
 import { createHandshake } from "@firmshake/core/gate";
+import type { ExtendedConnect } from "./http2/extended-connect.ts";
+import type { Target } from "./target.ts";
 import { headerLinesOf } from "./websocket-request.ts";
 
 /**
@@ -9,12 +11,14 @@ import { headerLinesOf } from "./websocket-request.ts";
  * Node 26 not always one that knows them.
  */
 export function nodeHandshake(
-  transport: Transport,
-  request: IncomingMessage,
+  { request, connect, transport }: Pick<Target, "request" | "connect" | "transport">,
   maxHeaderLines: number,
   signal: () => AbortSignal,
   trust: ProxyTrust | undefined,
 ): Handshake {
+  if (connect !== undefined) {
+    return connectHandshake(connect, request, maxHeaderLines, signal, trust);
+  }
   return createHandshake(
     {
       transport,
@@ -28,6 +32,32 @@ export function nodeHandshake(
       request,
       peerAddress: () => socketOf(request)?.remoteAddress,
       tls: () => tlsOf(socketOf(request)),
+      signal,
+    },
+    trust,
+  );
+}
+
+/** By what the client sent: the request was made up from it. */
+function connectHandshake(
+  { method, target, headerLines, pseudoHeaders }: ExtendedConnect,
+  request: IncomingMessage,
+  maxHeaderLines: number,
+  signal: () => AbortSignal,
+  trust: ProxyTrust | undefined,
+): Handshake {
+  return createHandshake(
+    {
+      method,
+      target,
+      httpVersion: "2.0",
+      headerLines,
+      maxHeaderLines,
+      showsConnectionHeader: false,
+      pseudoHeaders,
+      request,
+      peerAddress: () => request.socket.remoteAddress,
+      tls: () => tlsOf(request.socket as Partial<TLSSocket>),
       signal,
     },
     trust,

@@ -2,11 +2,12 @@ import { type IncomingMessage, type ServerResponse, STATUS_CODES } from "node:ht
 import type { Duplex } from "node:stream";
 import { answerOf, type HeaderLine, type Refusal, type Transport } from "@firmshake/core";
 import { closeGracefully, ignore, refuseOnSocket } from "./answer-on-socket.ts";
+import type { ExtendedConnect } from "./http2/extended-connect.ts";
 
 // Taken at load: tests of applications replace the globals by faked ones.
 const { setTimeout, clearTimeout } = globalThis;
 
-/** The two ways in which Node gives out a handshake, made alike. */
+/** The ways in which Node gives out a handshake, made alike. */
 export interface Target {
   readonly transport: Transport;
   readonly request: IncomingMessage;
@@ -14,6 +15,8 @@ export interface Target {
   readonly response: ServerResponse | undefined;
   /** The socket, where it is this handshake's alone from now on. */
   readonly ownSocket: Duplex | undefined;
+  /** What the request was made up from, where it came over HTTP/2. */
+  readonly connect: ExtendedConnect | undefined;
   /** What the client has sent behind the handshake so far. */
   readonly earlyBytes: () => number;
   readonly isGone: () => boolean;
@@ -42,6 +45,7 @@ export function socketTarget(
     socket,
     response: undefined,
     ownSocket: socket,
+    connect: undefined,
     earlyBytes: () => (head?.length ?? 0) + socket.readableLength,
     isGone: () => socket.destroyed || socket.readableEnded,
     isBodyTouched: () => false,
@@ -78,7 +82,7 @@ function withWaitingBytes(head: Buffer | undefined, socket: Duplex): Buffer | un
 const bytesWrittenTo = (socket: Duplex): number | undefined =>
   (socket as { readonly bytesWritten?: number }).bytesWritten;
 
-const watchSocket =
+export const watchSocket =
   (socket: Duplex): Target["watch"] =>
   (onGone) => {
     socket.on("end", onGone).on("close", onGone);
@@ -100,6 +104,7 @@ export function requestTarget(
     socket,
     response,
     ownSocket: undefined,
+    connect: undefined,
     earlyBytes: () => 0,
     isGone: () => socket.destroyed || (stream === undefined && socket.readableEnded),
     isBodyTouched: () => {

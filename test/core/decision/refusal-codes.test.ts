@@ -107,8 +107,14 @@ const produced: Readonly<Partial<Record<RefusalCode, Row>>> = {
 /** What only a check of the application says; core has no reason of its own for them. */
 const ofApplications: readonly RefusalCode[] = ["unauthorized", "forbidden"];
 
-/** What only a gate can know: bytes behind the head, its routes, its bounds, its shutdown. */
-const ofGates: readonly RefusalCode[] = ["early_data", "not_found", "overloaded", "shutting_down"];
+/** What only a gate can know: bytes behind the head, its routes, its bounds, its listeners, its shutdown. */
+const ofGates: readonly RefusalCode[] = [
+  "early_data",
+  "not_found",
+  "overloaded",
+  "protocol_unsupported",
+  "shutting_down",
+];
 
 describe("every refusal code", () => {
   it.each(Object.entries(produced))("%s is produced", async (code, [checks, sketch]) => {

@@ -76,6 +76,16 @@ describe("a handshake from a web-standard Request", () => {
     expect(openingRefusal(handshake)?.code).toBe("handshake_malformed");
   });
 
+  it.each(["http://a b/", "http://[::1/", "/chat", ""])("refuses what is no URL: %j", (url) => {
+    const handshake = handshakeFrom({ method: "GET", url, headers: Object.entries(opening) });
+    expect(openingRefusal(handshake)?.code).toBe("target_invalid");
+  });
+
+  it("takes an address that the runtime does not know", () => {
+    const { clientAddress } = handshakeFrom(request("http://a/"), { peerAddress: undefined });
+    expect(clientAddress).toBeUndefined();
+  });
+
   it("aborts with the request", () => {
     const leaving = new AbortController();
     const handshake = handshakeFrom(request("http://a/", {}, leaving.signal));

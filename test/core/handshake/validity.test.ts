@@ -166,6 +166,112 @@ describe("what is none", () => {
   });
 });
 
+/** An extended CONNECT that is good in everything but what is said of it; a list repeats a pseudo-header field. */
+function connectOf(
+  pseudo: Readonly<Record<string, string | readonly string[] | undefined>> = {},
+  sketch: HandshakeSketch = {},
+): Handshake {
+  const fields = {
+    ":method": "CONNECT",
+    ":protocol": "websocket",
+    ":scheme": "https",
+    ":authority": "app.example.com",
+    ":path": "/chat",
+    ...pseudo,
+  };
+  const pseudoHeaders = Object.entries(fields).flatMap(([name, value]) =>
+    [value ?? []].flat().flatMap((one) => [name, one]),
+  );
+  const { headers, ...rest } = sketch;
+  const without = { upgrade: undefined, connection: undefined, "sec-websocket-key": undefined };
+  return handshakeOf({
+    method: "CONNECT",
+    httpVersion: "2.0",
+    pseudoHeaders,
+    headers: { ...without, ...headers },
+    ...rest,
+  });
+}
+
+const proxy = { trust: trustedProxies(["10.0.0.0/8"]), peer: "10.0.0.1" };
+
+describe("what is a handshake over HTTP/2 (RFC 8441)", () => {
+  it.each<readonly [string, Handshake]>([
+    ["the one of RFC 8441 §5.1", connectOf()],
+    ["one in clear", connectOf({ ":scheme": "http" }, { isTls: false })],
+    ["one whose scheme a trusted proxy knows", connectOf({}, { isTls: false, ...proxy })],
+    ["in clear between proxy and server", connectOf({ ":scheme": "http" }, proxy)],
+    ["a Host as well, in other letters", connectOf({ ":authority": "APP.example.com" })],
+    ["te: trailers", connectOf({}, { headers: { te: "trailers" } })],
+    ["a key, which means nothing", connectOf({}, { headers: { "sec-websocket-key": "x" } })],
+  ])("%s", (_, handshake) => {
+    expect(codeOf(handshake)).toBe("allow");
+  });
+});
+
+describe("what is none over HTTP/2", () => {
+  it.each<readonly [RefusalCode, string, Handshake]>([
+    ["handshake_malformed", "GET", connectOf({ ":method": "GET" })],
+    ["handshake_malformed", "another protocol", connectOf({ ":protocol": "connect-udp" })],
+    ["handshake_malformed", "another path than is checked", connectOf({ ":path": "/admin" })],
+    ["handshake_malformed", "no scheme", connectOf({ ":scheme": undefined })],
+    ["handshake_malformed", "no authority", connectOf({ ":authority": undefined })],
+    [
+      "handshake_malformed",
+      "two schemes in place of an authority",
+      connectOf({ ":authority": undefined, ":scheme": ["https", "https"] }),
+    ],
+    [
+      "handshake_malformed",
+      "an unknown pseudo-header in place of an authority",
+      connectOf({ ":authority": undefined, ":status": "200" }),
+    ],
+    ["handshake_malformed", "two paths", connectOf({ ":path": ["/chat", "/chat"] })],
+    ["handshake_malformed", "the scheme ws", connectOf({ ":scheme": "ws" })],
+    ["handshake_malformed", "http over TLS", connectOf({ ":scheme": "http" })],
+    ["handshake_malformed", "https in clear", connectOf({}, { isTls: false })],
+    [
+      "handshake_malformed",
+      "https in clear from a stranger",
+      connectOf({}, { isTls: false, ...proxy, peer: "192.0.2.1" }),
+    ],
+    ["target_invalid", "a dot segment", connectOf({ ":path": "/../a" }, { target: "/../a" })],
+    ["handshake_malformed", "another Host", connectOf({ ":authority": "other.example" })],
+    ["handshake_malformed", "a Host twice", connectOf({}, { headers: { host: ["a", "a"] } })],
+    [
+      "handshake_malformed",
+      "an authority with userinfo",
+      connectOf({ ":authority": "a@b" }, { headers: { host: "a@b" } }),
+    ],
+    ["handshake_malformed", "Connection", connectOf({}, { headers: { connection: "Upgrade" } })],
+    ["handshake_malformed", "Upgrade", connectOf({}, { headers: { upgrade: "websocket" } })],
+    [
+      "handshake_malformed",
+      "Transfer-Encoding",
+      connectOf({}, { headers: { "transfer-encoding": "chunked" } }),
+    ],
+    ["handshake_malformed", "te: gzip", connectOf({}, { headers: { te: "gzip" } })],
+    ["handshake_malformed", "a name in capitals", connectOf({}, { headers: { Cookie: "a=b" } })],
+    ["handshake_malformed", "a name that is no token", connectOf({}, { headers: { "a b": "c" } })],
+    ["handshake_malformed", "a line break", connectOf({}, { headers: { cookie: "a\r\nb: c" } })],
+    ["handshake_malformed", "a blank before the value", connectOf({}, { headers: { a: " b" } })],
+    ["body_not_allowed", "a length", connectOf({}, { headers: { "content-length": "5" } })],
+    [
+      "version_unsupported",
+      "version 8",
+      connectOf({}, { headers: { "sec-websocket-version": "8" } }),
+    ],
+    ["headers_too_many", "as many header lines as may be", connectOf({}, { maxHeaderLines: 3 })],
+    [
+      "method_not_allowed",
+      "an upgrade that calls itself CONNECT and HTTP/2.0",
+      handshakeOf({ method: "CONNECT", httpVersion: "2.0" }),
+    ],
+  ])("%s: %s", (code, _, handshake) => {
+    expect(codeOf(handshake)).toBe(code);
+  });
+});
+
 describe("the whole", () => {
   it("is looked at once for a handshake", () => {
     const handshake = handshakeOf({ method: "POST" });

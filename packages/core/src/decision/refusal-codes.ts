@@ -19,6 +19,7 @@ export const refusalKinds: Readonly<Record<RefusalCode, RefusalKind>> = Object.f
   method_not_allowed: kind(405, 1002, "A WebSocket handshake is a GET request."),
   handshake_malformed: kind(400, 1002, "This is not a valid WebSocket handshake."),
   version_unsupported: kind(426, 1002, "Only version 13 of the WebSocket protocol is spoken here."),
+  protocol_unsupported: kind(501, 1002, "This protocol is not spoken here."),
   target_invalid: kind(400, 1002, "The request target is not a plain path."),
   body_not_allowed: kind(400, 1002, "A WebSocket handshake has no body."),
   headers_too_many: kind(431, 1002, "The request has too many header lines."),
@@ -63,6 +64,7 @@ export type RefusalCode =
   | "method_not_allowed"
   | "handshake_malformed"
   | "version_unsupported"
+  | "protocol_unsupported"
   | "target_invalid"
   | "body_not_allowed"
   | "headers_too_many"

@@ -12,8 +12,11 @@ export interface RequestLike {
 
 /** What {@link handshakeFrom} takes besides the request. */
 export interface HandshakeFromOptions {
-  /** The address at the other end of the socket; runtimes keep it outside of the `Request`. */
-  readonly peerAddress?: string;
+  /**
+   * The address at the other end of the socket; runtimes keep it outside of the `Request`. Where it is unknown, checks by address refuse,
+   * and foreign names over loopback (DNS rebinding) are not seen: list names with `host` or `origin`.
+   */
+  readonly peerAddress?: string | undefined;
   /** How the client connects; say `polling` for the requests of an HTTP fallback. Default `websocket`. */
   readonly transport?: Transport;
   /** Which peers' forwarding headers count. Default: nobody's. Compile it once, with {@link trustedProxies}. */
@@ -28,7 +31,8 @@ const maxHeaderLines = 1_000;
 /**
  * Makes a handshake from a web-standard `Request`, for runtimes whose servers hand those out.
  *
- * Repeated headers arrive joined there, and `Connection` may be withheld; what can still be checked is.
+ * Repeated headers arrive joined there, and `Connection` may be withheld; what can still be checked is. What the client sent never makes it
+ * throw: a request that is no handshake is refused by whoever decides on it.
  *
  * @throws {@link ConfigError} for options that are not as described.
  *
@@ -56,7 +60,7 @@ export function handshakeFrom(request: RequestLike, options: HandshakeFromOption
     trustProxy: anything,
     timeoutMs: aTimeoutMs,
   });
-  const url = new URL(request.url);
+  const url = urlOf(request.url);
   const headerLines = [...request.headers].flat();
   if (!headerLines.some((text, index) => index % 2 === 0 && text.toLowerCase() === "host")) {
     headerLines.push("host", url.host);
@@ -76,6 +80,18 @@ export function handshakeFrom(request: RequestLike, options: HandshakeFromOption
     },
     trustProxy === undefined ? undefined : trustedProxies(trustProxy),
   );
+}
+
+interface Url {
+  readonly protocol: string;
+  readonly host: string;
+  readonly pathname: string;
+  readonly search: string;
+}
+
+/** Of what is no URL, made by runtimes that join it out of a Host header: a target that is refused, since nothing here may throw. */
+function urlOf(text: string): Url {
+  return URL.canParse(text) ? new URL(text) : { protocol: "", host: "", pathname: "", search: "" };
 }
 
 const tlsOnly: TlsFacts = Object.freeze({

@@ -28,9 +28,9 @@ export type Transport = "websocket" | "polling";
  */
 export interface Handshake {
   readonly transport: Transport;
-  /** In capitals, as sent. */
+  /** In capitals, as sent: `GET`, and `CONNECT` over HTTP/2 (RFC 8441 §4). */
   readonly method: string;
-  /** Such as `1.1`; undefined where the runtime does not tell. */
+  /** Such as `1.1` and `2.0`; undefined where the runtime does not tell. */
   readonly httpVersion: string | undefined;
   /** The request target as sent: path and query. */
   readonly target: string;
@@ -75,6 +75,11 @@ export interface HandshakeSource {
   readonly maxHeaderLines: number;
   /** Whether the runtime keeps the `Connection` header from the request; where it does not, it is not looked at. */
   readonly showsConnectionHeader: boolean;
+  /**
+   * The pseudo-header fields of an extended CONNECT (RFC 8441 §4) as they came, names and values in turn. They alone make it one: the
+   * version of HTTP/1 requests is what the client writes there.
+   */
+  readonly pseudoHeaders?: readonly string[];
   /** The runtime's own request, for checks that are made for that runtime. */
   readonly request?: object;
   readonly peerAddress: () => string | undefined;

@@ -1,14 +1,14 @@
 import { type Refusal, refuse } from "../decision/decision.ts";
 import { parseAuthority } from "../parse/authority.ts";
-import { parseTokenList } from "../parse/http-token.ts";
+import { isHeaderValue, isHttpToken, parseTokenList, trimBlanks } from "../parse/http-token.ts";
 import { forwardedOf, type Handshake, hasTrust, progressOf, sourceOf } from "./handshake.ts";
-import type { HeaderLines } from "./header-lines.ts";
+import { HeaderLines } from "./header-lines.ts";
 import { refusalEntry } from "./trail.ts";
 
 /**
- * What is wrong with the opening handshake itself, by the letter of RFC 6455 §4.2.1 and RFC 9112 §3; of a polling request, by what of
- * that goes for plain HTTP. It is looked at once, before any check, because what reaches a runtime's upgrade event is not yet a
- * WebSocket handshake.
+ * What is wrong with the opening handshake itself, by the letter of RFC 6455 §4.2.1 and RFC 9112 §3, or of RFC 8441 and RFC 9113 §8; of a
+ * polling request, by what of that goes for plain HTTP. It is looked at once, before any check, because what reaches a runtime's upgrade
+ * event is not yet a WebSocket handshake.
  */
 export function openingRefusal(handshake: Handshake): Refusal | undefined {
   const progress = progressOf(handshake);
@@ -25,19 +25,22 @@ export function openingRefusal(handshake: Handshake): Refusal | undefined {
 
 function findOpeningRefusal(handshake: Handshake): Refusal | undefined {
   const { headers } = handshake;
-  const { maxHeaderLines, showsConnectionHeader } = sourceOf(handshake);
+  const { maxHeaderLines, pseudoHeaders } = sourceOf(handshake);
   if (headers.count >= maxHeaderLines) return tooManyHeaders;
-  if (handshake.method !== "GET") return wrongMethod;
-  if (handshake.httpVersion !== undefined && handshake.httpVersion !== "1.1") return malformed.http;
-  if (!isPlainPath(handshake.target)) return wrongTarget;
-  if (headers.only("upgrade")?.toLowerCase() !== "websocket") return malformed.upgrade;
-  if (showsConnectionHeader && !asksForUpgrade(headers)) return malformed.connection;
+  const transport =
+    pseudoHeaders === undefined
+      ? upgradeRefusal(handshake)
+      : connectRefusal(handshake, new HeaderLines(pseudoHeaders));
+  if (transport !== undefined) return transport;
   if (hasBody(headers)) return body;
   if (!hasOneHost(headers)) return malformed.host;
   const version = headers.only("sec-websocket-version");
   if (version !== "13")
     return headers.all("sec-websocket-version").length > 1 ? malformed.version : wrongVersion;
-  if (!isHandshakeKey(headers.only("sec-websocket-key"))) return malformed.key;
+  // RFC 8441 §5.1: over HTTP/2 the key is not used.
+  if (pseudoHeaders === undefined && !isHandshakeKey(headers.only("sec-websocket-key"))) {
+    return malformed.key;
+  }
   if (headers.all("origin").length > 1) return malformed.origin;
   if (headers.all("authorization").length > 1) return malformed.authorization;
   if (!hasValidProtocols(handshake)) return malformed.protocols;
@@ -67,6 +70,63 @@ function hasOneHost(headers: HeaderLines): boolean {
   return host !== undefined && parseAuthority(host) !== undefined;
 }
 
+/** What asks for the WebSocket in HTTP/1.1. */
+function upgradeRefusal(handshake: Handshake): Refusal | undefined {
+  const { method, httpVersion, target, headers } = handshake;
+  if (method !== "GET") return wrongMethod;
+  if (httpVersion !== undefined && httpVersion !== "1.1") return malformed.http;
+  if (!isPlainPath(target)) return wrongTarget;
+  if (headers.only("upgrade")?.toLowerCase() !== "websocket") return malformed.upgrade;
+  const { showsConnectionHeader } = sourceOf(handshake);
+  return showsConnectionHeader && !asksForUpgrade(headers) ? malformed.connection : undefined;
+}
+
+/** What asks for it in HTTP/2 (RFC 8441 §4 and §5, RFC 9113 §8.2 and §8.3.1). */
+function connectRefusal(handshake: Handshake, pseudo: HeaderLines): Refusal | undefined {
+  const { target, headers } = handshake;
+  const isConnect =
+    pseudo.count === 5 &&
+    pseudo.only(":method") === "CONNECT" &&
+    pseudo.only(":protocol") === "websocket" &&
+    pseudo.only(":path") === target;
+  if (!isConnect) return malformed.pseudo;
+  if (!isPlainPath(target)) return wrongTarget;
+  if (!fitsScheme(handshake, pseudo.only(":scheme"))) return malformed.scheme;
+  for (const [name, value] of headers) {
+    if (!isField(name, value)) return malformed.field;
+    if (isConnectionSpecific(name, value)) return malformed.connectionSpecific;
+  }
+  const authority = pseudo.only(":authority")?.toLowerCase();
+  return headers.only("host")?.toLowerCase() === authority ? undefined : malformed.authority;
+}
+
+/** Behind a trusted proxy the scheme is that of the client's own connection, which is another. */
+function fitsScheme(handshake: Handshake, scheme: string | undefined): boolean {
+  if (scheme !== "https" && scheme !== "http") return false;
+  return (
+    (scheme === "https") === (handshake.tls !== undefined) || forwardedOf(handshake).isTrustedPeer
+  );
+}
+
+/** RFC 9113 §8.2.1. */
+const isField = (name: string, value: string): boolean =>
+  isHttpToken(name) &&
+  name === name.toLowerCase() &&
+  isHeaderValue(value) &&
+  trimBlanks(value) === value;
+
+const connectionSpecific: ReadonlySet<string> = new Set([
+  "connection",
+  "keep-alive",
+  "proxy-connection",
+  "transfer-encoding",
+  "upgrade",
+]);
+
+/** RFC 9113 §8.2.2. */
+const isConnectionSpecific = (name: string, value: string): boolean =>
+  connectionSpecific.has(name) || (name === "te" && value !== "trailers");
+
 const malformedBy = (reason: string, detail: string): Refusal =>
   refuse("handshake_malformed", detail, { reason });
 
@@ -74,6 +134,17 @@ const malformed = {
   http: malformedBy("http version", "The handshake must be HTTP/1.1."),
   upgrade: malformedBy("upgrade", "Upgrade must be the one word websocket."),
   connection: malformedBy("connection", "Connection must hold the word upgrade."),
+  pseudo: malformedBy(
+    "pseudo-header fields",
+    "There must be one each of :method, :protocol, :scheme, :authority and :path.",
+  ),
+  scheme: malformedBy("scheme", "The scheme must be that of the connection."),
+  field: malformedBy("field", "There is a header that HTTP/2 does not allow."),
+  connectionSpecific: malformedBy(
+    "connection-specific field",
+    "HTTP/2 has no headers of the connection.",
+  ),
+  authority: malformedBy("authority", "There must be one Host at most, the same as :authority."),
   host: malformedBy("host", "There must be one Host header with a valid value."),
   version: malformedBy("version", "There must be one Sec-WebSocket-Version header."),
   key: malformedBy("key", "There must be one Sec-WebSocket-Key of 16 bytes in base64."),
