@@ -3,11 +3,23 @@ import { createRequire } from "node:module";
 import type { AxeResults } from "axe-core";
 import type { Browser, BrowserContext, Frame, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { attackViews } from "../../packages/playground/src/attempts.ts";
-import { type Playground, startPlayground } from "../../packages/playground/src/playground.ts";
+import { attackViews } from "../../packages/playground/src/pages/attempts.ts";
+import {
+  type Playground,
+  type PlaygroundOptions,
+  startPlayground,
+} from "../../packages/playground/src/playground.ts";
 import { smuggledWithoutGate } from "../playground/smuggled-body.ts";
 import { requirement } from "../support/requirement.ts";
 import { chromiumPath, launch, openPage, screenshot, signIn } from "./browser.ts";
+
+const stacks = [
+  { framework: "express", library: "ws" },
+  { framework: "koa", library: "ws" },
+  { framework: "fastify", library: "ws" },
+  { framework: "express", library: "socket.io" },
+  { framework: "fastify", library: "socket.io" },
+] as const;
 
 const needed = requirement("chromium", chromiumPath);
 
@@ -33,70 +45,104 @@ describe.skipIf(needed.isMissing)("the playground in Chromium", { timeout: 60_00
 
   const panelOf = (page: Page) => page.frameLocator("#panel");
 
-  it("lets two people talk in two pages", async () => {
-    const other = await browser.newContext();
-    const ada = await openPage(context, playground.lab.page);
-    const grace = await openPage(other, playground.lab.page);
-    await signIn(ada.page, "Ada");
-    await signIn(grace.page, "Grace");
-    await ada.page.getByText("with Grace").waitFor();
-    await ada.page.getByLabel("Message", { exact: true }).fill("<b>Hello</b>, Grace");
-    await ada.page.getByRole("button", { name: "Send" }).click();
-    await grace.page.getByRole("log").getByText("<b>Hello</b>, Grace").waitFor();
-    await grace.page.getByLabel("Message", { exact: true }).fill("Hello, Ada");
-    await grace.page.keyboard.press("Enter");
-    await ada.page.getByRole("log").getByText("Hello, Ada").waitFor();
-    expect([...ada.complaints, ...grace.complaints]).toEqual([]);
-    await other.close();
-  });
+  /** One after the other in place of the usual one, which is Express and ws. */
+  async function restart(stack: Partial<PlaygroundOptions>): Promise<void> {
+    await playground.close();
+    playground = await startPlayground({ port: { port: 0, mayMove: true }, ...stack });
+  }
 
-  it("keeps somebody signed in over a reload, and signs out", async () => {
-    const { page } = await openPage(context, playground.lab.page);
-    await signIn(page, "Ada");
-    await page.reload();
-    await page.getByText("Connected as Ada").waitFor();
-    await page.getByRole("button", { name: "Sign out" }).click();
-    await page.getByLabel("Your name").waitFor();
-    expect(await context.cookies()).toEqual([]);
-  });
+  it.each(stacks)(
+    "lets two people talk in two pages, on $framework and $library",
+    async (stack) => {
+      await restart(stack);
+      const other = await browser.newContext();
+      const ada = await openPage(context, playground.lab.page);
+      const grace = await openPage(other, playground.lab.page);
+      await signIn(ada.page, "Ada");
+      await signIn(grace.page, "Grace");
+      await ada.page.getByText("with Grace").waitFor();
+      await ada.page.getByLabel("Message", { exact: true }).fill("<b>Hello</b>, Grace");
+      await ada.page.getByRole("button", { name: "Send" }).click();
+      await grace.page.getByRole("log").getByText("<b>Hello</b>, Grace").waitFor();
+      await grace.page.getByLabel("Message", { exact: true }).fill("Hello, Ada");
+      await grace.page.keyboard.press("Enter");
+      await ada.page.getByRole("log").getByText("Hello, Ada").waitFor();
+      await ada.page.getByText(`This server runs on ${playground.lab.runsOn}.`).waitFor();
+      expect([...ada.complaints, ...grace.complaints]).toEqual([]);
+      await other.close();
+    },
+  );
 
-  it("runs each attack for real: refused with the gate, let in without it", async () => {
-    const { page, complaints, refusals } = await openPage(context, playground.lab.page);
+  it.each(stacks)(
+    "keeps somebody signed in over a reload, and signs out, on $framework and $library",
+    async (stack) => {
+      await restart(stack);
+      const { page } = await openPage(context, playground.lab.page);
+      await signIn(page, "Ada");
+      await page.reload();
+      await page.getByText("Connected as Ada").waitFor();
+      await page.getByRole("button", { name: "Sign out" }).click();
+      await page.getByLabel("Your name").waitFor();
+      expect(await context.cookies()).toEqual([]);
+    },
+  );
+
+  it.each(stacks)(
+    "runs each attack for real: refused with the gate, let in without it, on $framework and $library",
+    async (stack) => {
+      await restart(stack);
+      const { page, complaints, refusals } = await openPage(context, playground.lab.page);
+      await signIn(page, "Ada");
+      const panel = panelOf(page);
+      const seen: Record<string, string> = {};
+      for (const { id } of attackViews) {
+        const row = panel.locator(`#${id}`);
+        await row.getByRole("button").click();
+        await row.getByRole("button", { name: "Run again" }).waitFor();
+        expect(await row.getAttribute("class"), id).toBe("attack is-stopped");
+        const [gated, bare] = await row.locator(".results strong").allTextContents();
+        seen[id] = `${gated} | ${bare}`;
+      }
+      expect(seen).toEqual({
+        "cross-site": "403 origin_denied | 101, open as Ada, ping answered",
+        "null-origin": "403 origin_null | 101, open, ping answered",
+        "missing-token": "401 token_missing | 101, open as Ada, ping answered",
+        "expired-token": "401 token_invalid | 101, open as Ada, ping answered",
+        "forged-token": "401 token_invalid | 101, open as Ada, ping answered",
+        "unsigned-token": "401 token_invalid | 101, open as Ada, ping answered",
+        "token-in-query": "401 token_missing | 101, open as Ada, ping answered",
+        "two-tokens": "400 token_ambiguous | 101, open as Ada, ping answered",
+        "closed-account": "403 forbidden | 101, open as Ada, ping answered",
+        "forgotten-path": "404 not_found | 101, open as Ada, ping answered",
+        rebinding: "421 host_denied | 101, open as Ada, ping answered",
+        "spoofed-proxy": "403 address_denied | 101, open, ping answered",
+        "two-hosts": "400 handshake_malformed | 101, open, ping answered",
+        "smuggled-body": `400 body_not_allowed | ${smuggledWithoutGate(stack.library)}`,
+        reset: expect.stringMatching(/still serving \| process dead: ECONNRESET, exit code 1/),
+        flood: expect.stringMatching(/429 rate_limited \| 100 × 101/),
+      });
+      const count = attackViews.length;
+      await panel.getByText(`${count} of ${count} attacks stopped.`).waitFor();
+      // The browser has seen them: one refusal for each attack that a browser sends.
+      expect(refusals, refusals.join("\n")).toHaveLength(
+        attackViews.filter(({ place }) => place !== "program").length,
+      );
+      expect(complaints).toEqual([]);
+      await page.getByText("Connected as Ada").waitFor();
+    },
+  );
+
+  it("begins by polling where the library does, and moves to a WebSocket", async () => {
+    await restart({ library: "socket.io" });
+    const { page, complaints } = await openPage(context, playground.lab.page);
     await signIn(page, "Ada");
-    const panel = panelOf(page);
-    const seen: Record<string, string> = {};
-    for (const { id } of attackViews) {
-      const row = panel.locator(`#${id}`);
-      await row.getByRole("button").click();
-      await row.getByRole("button", { name: "Run again" }).waitFor();
-      expect(await row.getAttribute("class"), id).toBe("attack is-stopped");
-      const [gated, bare] = await row.locator(".results strong").allTextContents();
-      seen[id] = `${gated} | ${bare}`;
-    }
-    expect(seen).toEqual({
-      "cross-site": "403 origin_denied | 101, open as Ada, ping answered",
-      "null-origin": "403 origin_null | 101, open, ping answered",
-      "missing-token": "401 token_missing | 101, open as Ada, ping answered",
-      "expired-token": "401 token_invalid | 101, open as Ada, ping answered",
-      "forged-token": "401 token_invalid | 101, open as Ada, ping answered",
-      "unsigned-token": "401 token_invalid | 101, open as Ada, ping answered",
-      "token-in-query": "401 token_missing | 101, open as Ada, ping answered",
-      "two-tokens": "400 token_ambiguous | 101, open as Ada, ping answered",
-      "closed-account": "403 forbidden | 101, open as Ada, ping answered",
-      "forgotten-path": "404 not_found | 101, open as Ada, ping answered",
-      rebinding: "421 host_denied | 101, open as Ada, ping answered",
-      "spoofed-proxy": "403 address_denied | 101, open, ping answered",
-      "two-hosts": "400 handshake_malformed | 101, open, ping answered",
-      "smuggled-body": `400 body_not_allowed | ${smuggledWithoutGate}`,
-      reset: expect.stringMatching(/still serving \| process dead: ECONNRESET, exit code 1/),
-      flood: expect.stringMatching(/429 rate_limited \| 100 × 101/),
-    });
-    const count = attackViews.length;
-    await panel.getByText(`${count} of ${count} attacks stopped.`).waitFor();
-    // The browser has seen them: one refusal for each attack that a browser sends.
-    expect(refusals).toHaveLength(attackViews.filter(({ place }) => place !== "program").length);
+    const verdicts = page.locator(".decision .verdict");
+    await verdicts.getByText("polling accepted").waitFor();
+    await verdicts.getByText("101 accepted").waitFor();
+    await page.getByLabel("Message", { exact: true }).fill("By whichever transport");
+    await page.keyboard.press("Enter");
+    await page.getByRole("log").getByText("By whichever transport").waitFor();
     expect(complaints).toEqual([]);
-    await page.getByText("Connected as Ada").waitFor();
   });
 
   it("shows an attack as not stopped where there is no gate", async () => {

@@ -6,12 +6,23 @@ import { readCommand } from "../../packages/playground/src/options.ts";
 import { run, start } from "./command.ts";
 
 describe("the options", () => {
+  const usual = { framework: "express", library: "ws" };
+  const other = { framework: "fastify", library: "socket.io" };
+
   it.each([
-    [[], { kind: "serve", port: 8080, isPortChosen: false }],
-    [["--port", "3000"], { kind: "serve", port: 3000, isPortChosen: true }],
-    [["--port=3000"], { kind: "serve", port: 3000, isPortChosen: true }],
-    [["--once"], { kind: "once", isGated: true }],
-    [["--once", "--no-gate"], { kind: "once", isGated: false }],
+    [[], { kind: "serve", port: 8080, isPortChosen: false, ...usual }],
+    [["--port", "3000"], { kind: "serve", port: 3000, isPortChosen: true, ...usual }],
+    [["--port=3000"], { kind: "serve", port: 3000, isPortChosen: true, ...usual }],
+    [["--once"], { kind: "once", isGated: true, ...usual }],
+    [["--once", "--no-gate"], { kind: "once", isGated: false, ...usual }],
+    [
+      ["--framework", "koa"],
+      { kind: "serve", port: 8080, isPortChosen: false, ...usual, framework: "koa" },
+    ],
+    [
+      ["--once", "--library=socket.io", "--framework=fastify"],
+      { kind: "once", isGated: true, ...other },
+    ],
     [["--help"], { kind: "help" }],
     [["-h", "--once"], { kind: "help" }],
   ])("%j are understood", (args, command) => {
@@ -28,6 +39,12 @@ describe("the options", () => {
     [["--port", "http"], "--port takes a number from 1 to 65533."],
     [["--once", "--port", "3000"], "--once uses free ports"],
     [["--no-gate"], "--no-gate goes with --once."],
+    [["--framework"], "--framework takes express, koa or fastify."],
+    [["--framework", "expres"], `There is no framework "expres". Did you mean express?`],
+    [["--framework", "hapi"], `There is no framework "hapi". --framework takes express, koa or`],
+    [["--framework", "toString"], `There is no framework "toString".`],
+    [["--library", "socketio"], `There is no library "socketio". Did you mean socket.io?`],
+    [["--library="], "--library takes ws or socket.io."],
   ])("%j are a mistake, and it is said which", (args, message) => {
     expect(readCommand(args)).toEqual({
       kind: "mistake",
@@ -45,7 +62,8 @@ describe("npm start", () => {
 
   it("prints how it is used", async () => {
     const { code, text } = await run("--help");
-    for (const option of ["--port N", "--once", "--no-gate"]) expect(text).toContain(option);
+    for (const option of ["--framework NAME", "--library NAME", "--port N", "--once", "--no-gate"])
+      expect(text).toContain(option);
     expect(code).toBe(0);
   });
 

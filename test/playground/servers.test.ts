@@ -3,15 +3,15 @@ import type { IncomingMessage } from "node:http";
 import { request } from "node:http";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { newAttempt, openingOf } from "../../packages/playground/src/attacks/attack.ts";
+import { type FrameworkName, frameworks } from "../../packages/playground/src/frameworks/all.ts";
 import { shakeHands } from "../../packages/playground/src/handshake-client.ts";
 import { type Playground, startPlayground } from "../../packages/playground/src/playground.ts";
 import { checksOf } from "../../packages/playground/src/policy.ts";
+import type { SignedIn } from "../../packages/playground/src/protocol.ts";
 
+const frameworkNames = Object.keys(frameworks) as FrameworkName[];
+const port = { port: 0, mayMove: true };
 let playground: Playground;
-
-beforeAll(async () => {
-  playground = await startPlayground({ port: { port: 0, mayMove: true } });
-});
 
 afterAll(() => playground.close());
 
@@ -28,7 +28,12 @@ async function statusOf(
   return statusCode;
 }
 
-describe("the chat's own origin", () => {
+describe.each(frameworkNames)("the chat's own origin, on %s", (framework) => {
+  beforeAll(async () => {
+    await playground?.close();
+    playground = await startPlayground({ port, framework });
+  });
+
   it.each([
     ["/decisions", "GET"],
     ["/token", "POST"],
@@ -74,17 +79,77 @@ describe("the chat's own origin", () => {
     });
     expect(answer.status).toBe(400);
   });
+
+  it("signs in, gives a new token for the session, and signs out", async () => {
+    const { page, issuer } = playground.lab;
+    const signedIn = await fetch(`${page}/sign-in`, {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify({ name: "Ada" }),
+    });
+    const [cookie = ""] = signedIn.headers.getSetCookie();
+    expect(cookie).toContain("HttpOnly; SameSite=Strict");
+    const headers = { Cookie: String(cookie.split(";")[0]) };
+    const answer = await fetch(`${page}/token`, { method: "POST", headers });
+    const { name, token } = (await answer.json()) as SignedIn;
+    expect([name, await issuer.nameIn(token)]).toEqual(["Ada", "Ada"]);
+    const left = await fetch(`${page}/sign-out`, { method: "POST", headers });
+    expect(left.status).toBe(204);
+    expect(left.headers.getSetCookie().join()).toContain("Max-Age=0");
+    expect((await fetch(`${page}/token`, { method: "POST" })).status).toBe(204);
+  });
+
+  it.each(["/elsewhere", "/..%2fsrc/main.ts", "/scripts/..%2f..%2fpackage.json", "/chat"])(
+    "has no page at %s",
+    async (path) => {
+      expect(await statusOf(path, "GET", { host: playground.lab.gated.host })).toBeGreaterThan(399);
+    },
+  );
+
+  it("serves its files as what they are", async () => {
+    const { page } = playground.lab;
+    const typeOf = async (path: string) => {
+      const answer = await fetch(`${page}${path}`);
+      await answer.body?.cancel();
+      return [answer.status, answer.headers.get("content-type")?.split(";")[0]];
+    };
+    expect(await typeOf("/")).toEqual([200, "text/html"]);
+    expect(await typeOf("/page.css")).toEqual([200, "text/css"]);
+    expect(await typeOf("/scripts/page.js")).toEqual([200, "text/javascript"]);
+    expect(await typeOf("/scripts/libraries/socket-io.js")).toEqual([200, "text/javascript"]);
+    expect(await typeOf("/scripts/socket.io-client.js")).toEqual([200, "text/javascript"]);
+    expect(await typeOf("/.well-known/jwks.json")).toEqual([200, "application/jwk-set+json"]);
+  });
+});
+
+describe.each(frameworkNames)("Socket.IO on %s", (framework) => {
+  it("asks polling for a token as it asks WebSockets", async () => {
+    await playground.close();
+    playground = await startPlayground({ port, framework, library: "socket.io" });
+    const { gated, bare, log } = playground.lab;
+    const target = `/chat?EIO=4&transport=polling&attempt=${newAttempt("test")}`;
+    const refused = await fetch(`http://${gated.host}${target}`);
+    expect([refused.status, await refused.json()]).toMatchObject([401, { code: "token_missing" }]);
+    expect(log.recent()).toMatchObject([{ outcome: "refused", transport: "polling" }]);
+    const accepted = await fetch(`http://${bare.host}${target}`);
+    expect([accepted.status, await accepted.text()]).toMatchObject([
+      200,
+      expect.stringContaining("sid"),
+    ]);
+  });
 });
 
 describe("the stream", () => {
+  beforeAll(async () => {
+    await playground.close();
+    playground = await startPlayground({ port });
+  });
+
   it("tells each decision with the trail of its checks, and which were not reached", async () => {
     const { issuer, gated, log, page } = playground.lab;
     const shake = async (path: string, lines: readonly (readonly [string, string])[]) => {
       const attempt = newAttempt("test");
-      await shakeHands(
-        gated.port,
-        openingOf({ target: path, origin: page, lines }, gated, attempt),
-      );
+      await shakeHands(gated, openingOf({ target: path, origin: page, lines }, gated, attempt));
       const [decision] = await log.ofAttempt(attempt);
       return decision;
     };

@@ -11,6 +11,7 @@ export {
   aPositiveInteger,
   aTextList,
   aTimeoutMs,
+  nearestName,
   readOptions,
 } from "./config/options.ts";
 export { isRefusal } from "./decision/decision.ts";

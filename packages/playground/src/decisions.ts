@@ -1,4 +1,4 @@
-import { type DecisionEvent, type Handshake, refusalKinds } from "@firmshake/express";
+import { type DecisionEvent, type Handshake, refusalKinds } from "@firmshake/node";
 import { checksOf } from "./policy.ts";
 import type { DecisionView, Step } from "./protocol.ts";
 
@@ -22,6 +22,8 @@ export function createDecisionLog(): DecisionLog {
 
   return {
     record: (event, handshake) => {
+      // The further polls of a session are many, and no handshakes.
+      if (handshake.isContinued && event.outcome === "accepted") return;
       const decision = viewOf(event, handshake, ++count);
       recent.push(decision);
       if (recent.length > maxRecent) recent.shift();
@@ -55,15 +57,17 @@ export function createDecisionLog(): DecisionLog {
 export const attemptParameter = "attempt";
 
 function viewOf(event: DecisionEvent, { query }: Handshake, id: number): DecisionView {
-  const { outcome, path, elapsedMs, code, subject } = event;
+  const { outcome, path, transport, elapsedMs, code, subject } = event;
   const attempt = new URLSearchParams(query).get(attemptParameter);
   const isOurs = attempt !== null && /^[a-z-]{1,40}\.[0-9a-z]{1,12}$/.test(attempt);
-  const status = outcome === "accepted" ? 101 : event.status;
+  const isSwitched = outcome === "accepted" && transport === "websocket";
+  const status = isSwitched ? 101 : event.status;
   return {
     id,
     at: Date.now(),
     outcome,
     path,
+    transport,
     steps: stepsOf(event),
     elapsedMs,
     ...(code === undefined ? {} : { code, title: refusalKinds[code].title }),

@@ -1,5 +1,8 @@
 import { randomBytes } from "node:crypto";
 import { connect, type Socket } from "node:net";
+import type { Target } from "./lab.ts";
+import type { Dialect } from "./libraries/library.ts";
+import { patienceMs } from "./libraries/library.ts";
 import type { ChatEvent } from "./protocol.ts";
 
 /** One header line, written as it stands. */
@@ -27,18 +30,18 @@ export interface Answer {
   readonly events: readonly ChatEvent[];
 }
 
-/** How long a client waits for an answer, in milliseconds. */
-const patienceMs = 3_000;
-
 /** Connects to loopback, shakes hands, and where it is let in sends a ping and waits for the pong. */
-export async function shakeHands(port: number, opening: Opening): Promise<Answer> {
+export async function shakeHands(
+  { port, library }: Pick<Target, "port" | "library">,
+  opening: Opening,
+): Promise<Answer> {
   const socket = await dial(port);
   try {
     const wire = new Wire(socket);
     socket.write(bytesOf(opening));
     const head = await wire.readHead();
     if (head === undefined) return { status: 0, isAlive: false, events: [] };
-    if (head.status === 101) return { status: 101, ...(await wire.ping()) };
+    if (head.status === 101) return { status: 101, ...(await wire.ping(library.dialect)) };
     return { status: head.status, isAlive: false, events: [], ...problemIn(await wire.readRest()) };
   } finally {
     socket.destroy();
@@ -47,7 +50,7 @@ export async function shakeHands(port: number, opening: Opening): Promise<Answer
 
 /** Connects, sends the handshake, and resets the connection (a TCP RST, not a FIN) before it can have been decided. */
 export async function shakeHandsAndReset(
-  port: number,
+  { port }: Pick<Target, "port">,
   opening: Opening,
   afterMs: number,
 ): Promise<void> {
@@ -67,13 +70,10 @@ export const webSocketLines = (): readonly Line[] => [
 
 /** A text frame as a client sends it (RFC 6455 §5.2), of 125 bytes at most. */
 export function textFrame(text: string): Buffer {
-  return clientFrame(0x1, Buffer.from(text));
-}
-
-function clientFrame(opcode: number, payload: Buffer): Buffer {
+  const payload = Buffer.from(text);
   const mask = randomBytes(4);
   const masked = payload.map((byte, index) => byte ^ mask.readUInt8(index % 4));
-  return Buffer.concat([Buffer.from([0x80 | opcode, 0x80 | payload.length]), mask, masked]);
+  return Buffer.concat([Buffer.from([0x81, 0x80 | payload.length]), mask, masked]);
 }
 
 function bytesOf({ target, lines, body = Buffer.alloc(0) }: Opening): Buffer {
@@ -130,20 +130,24 @@ class Wire {
   }
 
   /** Whether the chat says its welcome and then answers a ping; what it says before that is kept. */
-  async ping(): Promise<{ readonly isAlive: boolean; readonly events: readonly ChatEvent[] }> {
+  async ping({
+    greeting,
+    write,
+    read,
+  }: Dialect): Promise<{ readonly isAlive: boolean; readonly events: readonly ChatEvent[] }> {
     const events: ChatEvent[] = [];
-    const payload = Buffer.from("still there?");
+    for (const message of greeting) this.#socket.write(textFrame(message));
     for (;;) {
       const frame = await this.#until(
         () => this.#readFrame(),
         (one) => one !== undefined,
       );
       if (frame === undefined || frame.opcode === 0x8) return { isAlive: false, events };
-      if (frame.opcode === 0xa) return { isAlive: frame.payload.equals(payload), events };
-      if (frame.opcode !== 0x1) continue;
-      const event = JSON.parse(frame.payload.toString()) as ChatEvent;
+      const event = frame.opcode === 0x1 ? read(frame.payload.toString()) : undefined;
+      if (event === undefined) continue;
       events.push(event);
-      if (event.type === "welcome") this.#socket.write(clientFrame(0x9, payload));
+      if (event.type === "pong") return { isAlive: true, events };
+      if (event.type === "welcome") this.#socket.write(textFrame(write({ type: "ping" })));
     }
   }
 

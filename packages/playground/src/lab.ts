@@ -1,11 +1,13 @@
 import type { DecisionLog } from "./decisions.ts";
 import type { Issuer } from "./issuer.ts";
+import type { Library } from "./libraries/library.ts";
 
 /** A server that attacks are sent to. */
 export interface Target {
   readonly port: number;
   /** How it is called in `Host`. */
   readonly host: string;
+  readonly library: Library;
 }
 
 /** What attacks know of the world. */
@@ -19,6 +21,8 @@ export interface Lab {
   /** The same server without the gate. */
   readonly bare: Target;
   readonly log: DecisionLog;
+  /** Framework and library in words. */
+  readonly runsOn: string;
 }
 
 /** Where the issuer's keys are fetched from. */

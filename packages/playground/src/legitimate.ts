@@ -1,8 +1,7 @@
-import { once } from "node:events";
-import { WebSocket } from "ws";
 import { newAttempt, openingOf } from "./attacks/attack.ts";
 import { shakeHands } from "./handshake-client.ts";
 import type { Lab, Target } from "./lab.ts";
+import type { ClientVisit, Library } from "./libraries/library.ts";
 import { chatProtocol, sessionCookie } from "./policy.ts";
 
 /** A handshake that has every right to be accepted. */
@@ -17,7 +16,9 @@ export interface Legitimate {
   ) => Promise<{ readonly isAccepted: boolean; readonly text: string }>;
 }
 
-const patienceMs = 3_000;
+/** Those that mean something to the library. */
+export const legitimateFor = ({ polls }: Library): readonly Legitimate[] =>
+  polls ? [...legitimateHandshakes, byPolling] : legitimateHandshakes;
 
 export const legitimateHandshakes: readonly Legitimate[] = [
   {
@@ -25,10 +26,10 @@ export const legitimateHandshakes: readonly Legitimate[] = [
     title: "The page, with a token",
     sent: "The page's origin, token by subprotocol",
     run: ({ issuer, page }, target) =>
-      bySocket(target, async () => ({
+      byClient(target, async () => ({
         path: "/chat",
         protocols: ["bearer", await issuer.sign("Ada"), chatProtocol],
-        options: { origin: page },
+        headers: { Origin: page },
       })),
   },
   {
@@ -36,13 +37,10 @@ export const legitimateHandshakes: readonly Legitimate[] = [
     title: "The page, with its session",
     sent: "The page's origin, session cookie",
     run: ({ issuer, page }, target) =>
-      bySocket(target, async () => ({
+      byClient(target, async () => ({
         path: "/session",
         protocols: [chatProtocol],
-        options: {
-          origin: page,
-          headers: { Cookie: `${sessionCookie}=${await issuer.sign("Ada")}` },
-        },
+        headers: { Origin: page, Cookie: `${sessionCookie}=${await issuer.sign("Ada")}` },
       })),
   },
   {
@@ -50,10 +48,10 @@ export const legitimateHandshakes: readonly Legitimate[] = [
     title: "A service",
     sent: "No origin, Authorization: Bearer",
     run: ({ issuer }, target) =>
-      bySocket(target, async () => ({
+      byClient(target, async () => ({
         path: "/chat",
         protocols: [chatProtocol],
-        options: { headers: { Authorization: `Bearer ${await issuer.sign("Clock")}` } },
+        headers: { Authorization: `Bearer ${await issuer.sign("Clock")}` },
       })),
   },
   {
@@ -65,7 +63,7 @@ export const legitimateHandshakes: readonly Legitimate[] = [
       const sketch = { target: "/chat", origin: page, lines };
       const opening = openingOf(sketch, target, newAttempt("legitimate"));
       const capital = opening.lines.map(([name, value]) => [name.toUpperCase(), value] as const);
-      const { status, code, isAlive } = await shakeHands(target.port, {
+      const { status, code, isAlive } = await shakeHands(target, {
         ...opening,
         lines: capital,
       });
@@ -74,40 +72,26 @@ export const legitimateHandshakes: readonly Legitimate[] = [
   },
 ];
 
-interface Visit {
-  readonly path: string;
-  readonly protocols: readonly string[];
-  readonly options: ConstructorParameters<typeof WebSocket>[2];
-}
+const byPolling: Legitimate = {
+  id: "polling",
+  title: "A client without WebSockets",
+  sent: "Polling alone, Authorization: Bearer",
+  run: ({ issuer }, target) =>
+    byClient(target, async () => ({
+      path: "/chat",
+      protocols: [],
+      headers: { Authorization: `Bearer ${await issuer.sign("Hopper")}` },
+      transport: "polling",
+    })),
+};
 
-/** By the client of ws, which is somebody else's idea of a right handshake than the one that sends the attacks. */
-async function bySocket(
-  { host }: Target,
-  visitOf: () => Promise<Visit>,
+/** By the library's own client. */
+async function byClient(
+  { host, library }: Target,
+  visitOf: () => Promise<ClientVisit>,
 ): ReturnType<Legitimate["run"]> {
-  const { path, protocols, options } = await visitOf();
-  const socket = new WebSocket(`ws://${host}${path}`, [...protocols], options);
-  const signal = AbortSignal.timeout(patienceMs);
-  let status = 0;
-  socket.on("upgrade", ({ statusCode = 0 }) => {
-    status = statusCode;
-  });
-  socket.on("unexpected-response", (request, { statusCode = 0 }) => {
-    status = statusCode;
-    request.destroy();
-    socket.emit("error", new Error("refused"));
-  });
-  try {
-    await once(socket, "open", { signal });
-    socket.ping();
-    await once(socket, "pong", { signal });
-    return outcomeOf(status, true);
-  } catch {
-    return outcomeOf(status, false);
-  } finally {
-    socket.on("error", () => undefined);
-    socket.terminate();
-  }
+  const { status, isAlive } = await library.visit(host, await visitOf());
+  return outcomeOf(status, isAlive);
 }
 
 function outcomeOf(
@@ -115,8 +99,8 @@ function outcomeOf(
   isAlive: boolean,
   code?: string,
 ): Awaited<ReturnType<Legitimate["run"]>> {
-  const isAccepted = status === 101 && isAlive;
-  if (isAccepted) return { isAccepted, text: "101, open, ping answered" };
+  const isAccepted = (status === 101 || status === 200) && isAlive;
+  if (isAccepted) return { isAccepted, text: `${status}, open, ping answered` };
   return {
     isAccepted,
     text: status === 0 ? "no answer" : [status, code].filter(Boolean).join(" "),

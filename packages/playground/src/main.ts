@@ -1,5 +1,5 @@
 import { runOnce } from "./once.ts";
-import { help, readCommand } from "./options.ts";
+import { help, readCommand, type Stack } from "./options.ts";
 import { startPlayground } from "./playground.ts";
 import { drawReport } from "./table.ts";
 
@@ -19,18 +19,23 @@ async function main(args: readonly string[]): Promise<void> {
       process.exitCode = 2;
       return;
     case "once":
-      return once(command.isGated);
+      return once(command.isGated, command);
     case "serve":
-      return serve(command.port, command.isPortChosen);
+      return serve(command.port, command.isPortChosen, command);
   }
 }
 
-async function once(isGated: boolean): Promise<void> {
+async function once(isGated: boolean, { framework, library }: Stack): Promise<void> {
   const deadline = setTimeout(() => {
     console.error(`Not done after ${onceMs / 1000} seconds.`);
     process.exit(1);
   }, onceMs);
-  const playground = await startPlayground({ port: { port: 0, mayMove: true }, isGated });
+  const playground = await startPlayground({
+    port: { port: 0, mayMove: true },
+    isGated,
+    framework,
+    library,
+  });
   const report = await runOnce(playground);
   const { stdout } = process;
   const width = stdout.columns ?? 132;
@@ -40,10 +45,18 @@ async function once(isGated: boolean): Promise<void> {
   clearTimeout(deadline);
 }
 
-async function serve(port: number, isPortChosen: boolean): Promise<void> {
+async function serve(
+  port: number,
+  isPortChosen: boolean,
+  { framework, library }: Stack,
+): Promise<void> {
   let playground: Awaited<ReturnType<typeof startPlayground>>;
   try {
-    playground = await startPlayground({ port: { port, mayMove: !isPortChosen } });
+    playground = await startPlayground({
+      port: { port, mayMove: !isPortChosen },
+      framework,
+      library,
+    });
   } catch (error) {
     const { code, syscall } = error as NodeJS.ErrnoException;
     if (syscall !== "listen") throw error;
@@ -53,10 +66,10 @@ async function serve(port: number, isPortChosen: boolean): Promise<void> {
     process.exitCode = 1;
     return;
   }
-  const { page, panel, bare, gated } = playground.lab;
+  const { page, panel, bare, gated, runsOn } = playground.lab;
   if (gated.port !== port) console.log(`Port ${port} is taken.`);
   console.log(`
-  Firmshake playground
+  Firmshake playground, on ${runsOn}
 
   Open            ${page}
   Attack panel    ${panel} (another origin, shown in the page)

@@ -1,6 +1,6 @@
 import { attacks } from "./attacks/all.ts";
 import { newAttempt } from "./attacks/attack.ts";
-import { legitimateHandshakes } from "./legitimate.ts";
+import { legitimateFor } from "./legitimate.ts";
 import type { Playground } from "./playground.ts";
 import type { Measured } from "./protocol.ts";
 
@@ -24,6 +24,8 @@ export interface LegitimateRow {
 
 /** Everything that was measured. */
 export interface Report {
+  /** Framework and library in words. */
+  readonly runsOn: string;
   readonly attacks: readonly AttackRow[];
   readonly legitimate: readonly LegitimateRow[];
   /** Whether every attack was stopped and every legitimate handshake accepted. */
@@ -33,7 +35,7 @@ export interface Report {
 /** Runs every legitimate handshake and every attack against the gated server and against the same server without its gate. */
 export async function runOnce({ lab }: Playground): Promise<Report> {
   const legitimate: LegitimateRow[] = [];
-  for (const { id, title, sent, run } of legitimateHandshakes) {
+  for (const { id, title, sent, run } of legitimateFor(lab.gated.library)) {
     const gated = await run(lab, lab.gated);
     legitimate.push({ id, title, sent, gated, bare: await run(lab, lab.bare) });
   }
@@ -45,5 +47,5 @@ export async function runOnce({ lab }: Playground): Promise<Report> {
   const isPassed =
     attacked.every(({ gated }) => gated.isStopped) &&
     legitimate.every(({ gated }) => gated.isAccepted);
-  return { attacks: attacked, legitimate, isPassed };
+  return { runsOn: lab.runsOn, attacks: attacked, legitimate, isPassed };
 }

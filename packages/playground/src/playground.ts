@@ -1,11 +1,15 @@
 import { createServer, type Server } from "node:http";
+import { guard } from "@firmshake/node";
 import { createDecisionLog } from "./decisions.ts";
+import { type FrameworkName, frameworks } from "./frameworks/all.ts";
 import { createIssuer } from "./issuer.ts";
-import { jwksUriOf, type Lab } from "./lab.ts";
+import { jwksUriOf, type Lab, type Target } from "./lab.ts";
+import { libraries } from "./libraries/all.ts";
 import { listen, loopback, type PortWish } from "./listen.ts";
-import { createPage } from "./page.ts";
-import { createPanel } from "./panel.ts";
+import { createPage } from "./pages/page.ts";
+import { createPanel } from "./pages/panel.ts";
 import { createPolicy } from "./policy.ts";
+import type { LibraryName } from "./protocol.ts";
 import { serveApplication } from "./server.ts";
 
 /** What {@link startPlayground} takes. */
@@ -14,6 +18,10 @@ export interface PlaygroundOptions {
   readonly port: PortWish;
   /** False leaves the gate away, to show what it is for. Default true. */
   readonly isGated?: boolean;
+  /** Default `express`. */
+  readonly framework?: FrameworkName;
+  /** Default `ws`. */
+  readonly library?: LibraryName;
 }
 
 /** The servers, up and running. */
@@ -27,7 +35,12 @@ export interface Playground {
 export async function startPlayground({
   port,
   isGated = true,
+  framework: frameworkName = "express",
+  library: libraryName = "ws",
 }: PlaygroundOptions): Promise<Playground> {
+  const framework = frameworks[frameworkName];
+  const library = libraries[libraryName];
+  const targetAt = (port: number): Target => ({ port, host: `${loopback}:${port}`, library });
   const gatedServer = createServer();
   const panelServer = createServer();
   const bareServer = createServer();
@@ -48,16 +61,17 @@ export async function startPlayground({
     issuer: page,
     jwksUri: jwksUriOf({ page }),
   });
-  const policyText = [policy.chat, policy.session, policy.operations]
-    .map((one) => one.explain())
+  const policyText = Object.values(policy)
+    .map((options) => guard(options).explain())
     .join("\n");
   const panel = `http://${panelTarget.host}`;
-  const lab: Lab = { issuer, page, panel, gated: isGated ? gated : bare, bare, log };
+  const runsOn = `${framework.title} and ${library.title}`;
+  const lab: Lab = { issuer, page, panel, gated: isGated ? gated : bare, bare, log, runsOn };
 
   const pages = createPage({ ...lab, gated }, policyText);
-  const application = { policy, issuer, pages: pages.router };
-  const withGate = serveApplication(gatedServer, { ...application, log });
-  const withoutGate = serveApplication(bareServer, { ...application, log: undefined });
+  const application = { framework, library, policy, issuer, pages: pages.handler };
+  const withGate = await serveApplication(gatedServer, { ...application, log });
+  const withoutGate = await serveApplication(bareServer, { ...application, log: undefined });
   panelServer.on("request", createPanel(lab));
 
   return {
@@ -71,8 +85,6 @@ export async function startPlayground({
     },
   };
 }
-
-const targetAt = (port: number) => ({ port, host: `${loopback}:${port}` });
 
 function close(server: Server): Promise<void> {
   return new Promise((resolve) => {

@@ -5,27 +5,28 @@ import {
   bearerToken,
   cookieToken,
   type Decision,
-  type GuardMiddleware,
-  guard,
+  type GuardOptions,
   type Handshake,
   host,
   jwt,
+  named,
   origin,
   rateLimit,
   refuse,
   subprotocol,
   subprotocolToken,
-} from "@firmshake/express";
+  when,
+} from "@firmshake/node";
 import { algorithm, audience, tokenType } from "./issuer.ts";
 
-/** The guards of the chat's endpoints, and the names of their checks in the order in which they run. */
+/** What the guards of the chat's endpoints are made of, whichever framework they are mounted in. */
 export interface Policy {
   /** For tokens in the subprotocols (pages) or in `Authorization` (programs). */
-  readonly chat: GuardMiddleware;
+  readonly "/chat": GuardOptions;
   /** For the session cookie of the page. */
-  readonly session: GuardMiddleware;
+  readonly "/session": GuardOptions;
   /** For the office network. */
-  readonly operations: GuardMiddleware;
+  readonly "/operations": GuardOptions;
 }
 
 /** What {@link createPolicy} has to know. */
@@ -57,41 +58,46 @@ export function createPolicy({ page, hosts, issuer, jwksUri }: PolicyOptions): P
   const limit = rateLimit({ limit: handshakeLimit, windowMs: handshakeWindowMs });
 
   return {
-    chat: guard({
+    "/chat": {
       label: "chat",
       checks: [
         address({ deny: ["198.51.100.0/24"] }),
         host(hosts),
         origin([page], { allowMissing: true }),
-        subprotocol([chatProtocol]),
+        speaksChat,
         limit,
         jwt({ ...tokens, from: [subprotocolToken(), bearerToken()] }),
         account,
       ],
-    }),
-    session: guard({
+    },
+    "/session": {
       label: "session",
       checks: [
         host(hosts),
         origin([page]),
-        subprotocol([chatProtocol]),
+        speaksChat,
         limit,
         jwt({ ...tokens, from: [cookieToken(sessionCookie)] }),
         account,
       ],
-    }),
-    operations: guard({
+    },
+    "/operations": {
       label: "operations",
       checks: [
         address({ allow: [officeNetwork] }),
         host(hosts),
         origin([page], { allowMissing: true }),
-        subprotocol([chatProtocol]),
+        speaksChat,
         jwt({ ...tokens, from: [bearerToken()] }),
       ],
-    }),
+    },
   };
 }
+
+const isWebSocket = ({ transport }: Handshake): boolean => transport === "websocket";
+
+/** Socket.IO's polling has no subprotocols to agree on. */
+const speaksChat = named("subprotocol", when(isWebSocket, subprotocol([chatProtocol])));
 
 /** The names of each guard's checks, in their order, for the pills of those that were not reached. */
 export const checksOf: Readonly<Record<string, readonly string[]>> = {

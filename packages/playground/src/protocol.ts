@@ -2,6 +2,9 @@
  * What the servers and the pages say to each other. Types alone, so that the pages load nothing of the server.
  */
 
+/** A library that WebSockets are served by. */
+export type LibraryName = "ws" | "socket.io";
+
 /** Where an attack is sent from. */
 export type Place =
   /** A page of another origin: the attack panel itself. */
@@ -38,6 +41,7 @@ export interface BrowserAttempt {
   readonly attempt: string;
   readonly url: string;
   readonly protocols: readonly string[];
+  readonly library: LibraryName;
 }
 
 /** The answer to an attack that was asked for: measured already, or for the browser to make. */
@@ -58,6 +62,7 @@ export interface DecisionView {
   readonly at: number;
   readonly outcome: "accepted" | "refused" | "answered" | "abandoned";
   readonly path: string;
+  readonly transport: "websocket" | "polling";
   readonly steps: readonly Step[];
   readonly elapsedMs: number;
   readonly code?: string;
@@ -75,6 +80,9 @@ export interface Settings {
   readonly pageOrigin: string;
   readonly panelOrigin: string;
   readonly chatUrl: string;
+  readonly library: LibraryName;
+  /** Framework and library in words. */
+  readonly runsOn: string;
   readonly policy: string;
   /** By the attacks' ids. */
   readonly attackTitles: Readonly<Record<string, string>>;

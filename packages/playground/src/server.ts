@@ -1,43 +1,48 @@
 import type { IncomingMessage, Server } from "node:http";
-import { attach, connectionOf, type Gate } from "@firmshake/express";
+import { connectionOf } from "@firmshake/node";
 import { parseCookie } from "cookie";
-import express, { type Router } from "express";
-import { serveChat } from "./chat.ts";
 import type { DecisionLog } from "./decisions.ts";
+import type { Framework } from "./frameworks/framework.ts";
 import type { Issuer } from "./issuer.ts";
+import type { Library } from "./libraries/library.ts";
+import type { Handler } from "./pages/handler.ts";
 import { type Policy, sessionCookie } from "./policy.ts";
+import { createRoom } from "./room.ts";
 
 /** What {@link serveApplication} takes. */
 export interface ApplicationOptions {
+  readonly framework: Framework;
+  readonly library: Library;
   readonly policy: Policy;
   readonly issuer: Issuer;
   /** What the application serves besides the chat. */
-  readonly pages: Router;
+  readonly pages: Handler;
   /** Where decisions go. Without it no gate is attached: everything else is the same. */
   readonly log: DecisionLog | undefined;
 }
 
 /** The application on its server. */
 export interface Application {
-  readonly gate: Gate | undefined;
   readonly close: () => void;
 }
 
-/** The whole application: an Express app with guards on its paths, and `ws` on the same server. */
-export function serveApplication(server: Server, options: ApplicationOptions): Application {
-  const { policy, issuer, pages, log } = options;
-  const app = express();
-  app.disable("x-powered-by");
-  app.get("/chat", policy.chat);
-  app.get("/session", policy.session);
-  app.get("/operations", policy.operations);
-  app.use(pages);
-  server.on("request", app);
-
-  const gate = log && attach(server, app, { onDecision: log.record });
-  const chat = serveChat(server, gate === undefined ? nameByCookie(issuer) : nameByGuard);
+/** The whole application: pages and guards in a framework, and a room by a library on the same server. */
+export async function serveApplication(
+  server: Server,
+  { framework, library, policy, issuer, pages, log }: ApplicationOptions,
+): Promise<Application> {
+  const gate = await framework.serve(server, {
+    policy,
+    pages,
+    gate: log && { onDecision: log.record },
+  });
+  const chat = library.serve(server, {
+    paths: Object.keys(policy),
+    room: createRoom(),
+    nameOf: gate === undefined ? nameByCookie(issuer) : nameByGuard,
+    isGated: gate !== undefined,
+  });
   return {
-    gate,
     close: () => {
       gate?.close();
       chat.close();

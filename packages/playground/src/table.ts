@@ -12,7 +12,10 @@ export interface TableStyle {
 }
 
 /** A report as tables for a terminal. */
-export function drawReport({ attacks, legitimate, isPassed }: Report, style: TableStyle): string {
+export function drawReport(
+  { runsOn, attacks, legitimate, isPassed }: Report,
+  style: TableStyle,
+): string {
   const paint = painter(style.hasColors);
   const good = (text: string): string => `${paint("green", "✔")} ${text}`;
   const bad = (text: string): string => `${paint("red", "✘")} ${text}`;
@@ -25,7 +28,7 @@ export function drawReport({ attacks, legitimate, isPassed }: Report, style: Tab
   const stopped = attacks.filter(({ gated }) => gated.isStopped).length;
   const accepted = legitimate.filter(({ gated }) => gated.isAccepted).length;
   return [
-    paint("bold", "Attacks"),
+    paint("bold", `Attacks, on ${runsOn}`),
     tableOf(
       style,
       ["Attack", "What was sent", ...servers],
@@ -53,7 +56,7 @@ export function drawReport({ attacks, legitimate, isPassed }: Report, style: Tab
       ]),
     ),
     "",
-    "Accepted means: 101, then still open and a ping answered. The reset ran without the gate in a process of its own, with authentication",
+    "Accepted means: 101 (200 by polling), then open and a ping answered. The reset ran without the gate in a process of its own, with authentication",
     "as it is written by hand.",
     "",
     mark(

@@ -1,5 +1,5 @@
 import { randomInt } from "node:crypto";
-import type { RefusalCode } from "@firmshake/express";
+import type { RefusalCode } from "@firmshake/node";
 import { attemptParameter } from "../decisions.ts";
 import {
   type Answer,
@@ -54,17 +54,22 @@ export function singleHandshake(attack: SingleHandshake): Attack {
     run: async (lab, target, attempt) => {
       const sketch = await attack.sketch(lab);
       return measured(
-        await shakeHands(target.port, openingOf(sketch, target, attempt)),
+        await shakeHands(target, openingOf(sketch, target, attempt)),
         attack.expected,
+        sketch,
       );
     },
   };
 }
 
-export function openingOf(sketch: HandshakeSketch, { host }: Target, attempt: string): Opening {
+export function openingOf(
+  sketch: HandshakeSketch,
+  { host, library }: Target,
+  attempt: string,
+): Opening {
   const { origin, protocols = [chatProtocol], lines = [], body } = sketch;
   return {
-    target: targetOf(sketch, attempt),
+    target: withQuery(targetOf(sketch, attempt), library.dialect.query),
     lines: [
       ["Host", sketch.host ?? host],
       ...webSocketLines(),
@@ -78,14 +83,17 @@ export function openingOf(sketch: HandshakeSketch, { host }: Target, attempt: st
 
 /** With the name of the attempt, by which its decision is found again. */
 export function targetOf({ target }: HandshakeSketch, attempt: string): string {
-  return `${target}${target.includes("?") ? "&" : "?"}${attemptParameter}=${attempt}`;
+  return withQuery(target, `${attemptParameter}=${attempt}`);
 }
+
+const withQuery = (target: string, query: string): string =>
+  query === "" ? target : `${target}${target.includes("?") ? "&" : "?"}${query}`;
 
 /** A name for one attempt: the attack's own and a number. */
 export const newAttempt = (attack: string): string =>
   `${attack}.${randomInt(36 ** 6).toString(36)}`;
 
-function measured(answer: Answer, expected: string): Measured {
+function measured(answer: Answer, expected: string, { body }: HandshakeSketch): Measured {
   const { status, code, title, isAlive, events } = answer;
   if (status === 0) return { isStopped: false, text: "no answer" };
   if (status !== 101) {
@@ -100,8 +108,13 @@ function measured(answer: Answer, expected: string): Measured {
   const open =
     welcome === undefined || welcome.name === nobody ? "open" : `open as ${welcome.name}`;
   if (!isAlive) return { isStopped: false, text: "101, then closed" };
+  if (body === undefined) return { isStopped: false, text: `101, ${open}, ping answered` };
   return said === undefined
-    ? { isStopped: false, text: `101, ${open}, ping answered` }
+    ? {
+        isStopped: false,
+        text: `101, ${open}, body not read`,
+        detail: "The handshake was accepted all the same.",
+      }
     : {
         isStopped: false,
         text: `101, ${open}, body read as a message`,

@@ -23,7 +23,7 @@ export const flood: Attack = {
           ["Authorization", `Bearer ${token}`],
         ] as const;
         const sketch = { target: "/chat", origin: page, lines };
-        return shakeHands(target.port, openingOf(sketch, target, attempt));
+        return shakeHands(target, openingOf(sketch, target, attempt));
       }),
     );
     const letIn = answers.filter(isLetIn).length;

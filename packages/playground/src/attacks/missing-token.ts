@@ -4,7 +4,7 @@ export const missingToken: Attack = singleHandshake({
   id: "missing-token",
   title: "Missing token",
   sentence: "Somebody who never signed in opens the right page and connects without a token.",
-  consequence: "Express middleware never sees upgrades, so nobody would have asked for one.",
+  consequence: "Middleware and hooks never see upgrades, so nobody would have asked for one.",
   place: "own-page",
   sent: "The right origin and no token",
   expected: "token_missing",

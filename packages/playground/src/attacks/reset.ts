@@ -18,15 +18,13 @@ export const reset: Attack = {
   sent: `${momentsMs.length} handshakes, each cut off by a TCP reset`,
   expected: "survives",
   run: async (lab, target, attempt) => {
-    if (target === lab.bare) return measureNaiveServer(lab, await sketchOf(lab));
+    if (target === lab.bare) return measureNaiveServer(lab, target.library, await sketchOf(lab));
     const sketch = await sketchOf(lab);
     await Promise.all(
-      momentsMs.map((ms) =>
-        shakeHandsAndReset(target.port, openingOf(sketch, target, attempt), ms),
-      ),
+      momentsMs.map((ms) => shakeHandsAndReset(target, openingOf(sketch, target, attempt), ms)),
     );
     const decisions = await lab.log.ofAttempt(attempt, momentsMs.length);
-    const next = await shakeHands(target.port, openingOf(sketch, target, attempt));
+    const next = await shakeHands(target, openingOf(sketch, target, attempt));
     const isServing = next.status !== 0;
     return {
       isStopped: decisions.length === momentsMs.length && isServing,

@@ -1,17 +1,13 @@
-import type {
-  AttackOrder,
-  BrowserAttempt,
-  ChatEvent,
-  DecisionView,
-  Measured,
-} from "../protocol.ts";
+import type { AttackOrder, BrowserAttempt, DecisionView, Measured } from "../protocol.ts";
+import { connectTo } from "./libraries/connection.ts";
 
 /** What a page can tell of a handshake: browsers hide status and body of a refusal from scripts. */
 export interface Tried {
   readonly isOpen: boolean;
   /** As whom the chat has welcomed it. */
   readonly name?: string;
-  readonly closeCode?: number;
+  /** How a refusal looks from here, such as a close code. */
+  readonly seen?: string;
 }
 
 /** Makes handshakes somewhere: in this page, or in a frame. */
@@ -19,24 +15,25 @@ export type Tryer = (attempt: BrowserAttempt) => Promise<Tried>;
 
 const patienceMs = 4_000;
 
-/** Opens a WebSocket from this very page; open counts only once a ping was answered. */
-export const tryHere: Tryer = ({ url, protocols }) =>
+/** Connects from this very page; open counts only once a ping was answered. */
+export const tryHere: Tryer = ({ library, ...destination }) =>
   new Promise((resolve) => {
     let name: string | undefined;
-    const socket = new WebSocket(url, [...protocols]);
     const settle = (tried: Tried): void => {
       clearTimeout(deadline);
       resolve(tried);
-      socket.close();
+      connection.close();
     };
     const deadline = setTimeout(() => settle({ isOpen: false }), patienceMs);
-    socket.addEventListener("open", () => socket.send(JSON.stringify({ type: "ping" })));
-    socket.addEventListener("message", ({ data }) => {
-      const event = JSON.parse(String(data)) as ChatEvent;
-      if (event.type === "welcome") name = event.name;
-      if (event.type === "pong") settle({ isOpen: true, ...(name === undefined ? {} : { name }) });
+    const connection = connectTo(library, destination, {
+      onOpen: () => connection.send({ type: "ping" }),
+      onEvent: (event) => {
+        if (event.type === "welcome") name = event.name;
+        if (event.type === "pong")
+          settle({ isOpen: true, ...(name === undefined ? {} : { name }) });
+      },
+      onClose: (seen) => settle({ isOpen: false, seen }),
     });
-    socket.addEventListener("close", ({ code }) => settle({ isOpen: false, closeCode: code }));
   });
 
 /** Both servers' answers to one attack. */
@@ -64,14 +61,12 @@ async function withGate({ attempt }: BrowserAttempt, tried: Tried): Promise<Meas
   if (decision?.outcome !== "refused") return { isStopped: false, text: "no answer" };
   const { status, code, title = "" } = decision;
   // Browsers keep status and body from scripts, so that is all the page learns.
-  const seen = `The page saw: ${tried.closeCode ?? "no code"}.`;
+  const seen = `The page saw: ${tried.seen ?? "nothing"}.`;
   return { isStopped: true, text: `${status} ${code}`, detail: `${title} ${seen}` };
 }
 
 const withoutGate = (tried: Tried): Measured =>
-  tried.isOpen
-    ? letIn(tried)
-    : { isStopped: true, text: `closed, ${tried.closeCode ?? "no answer"}` };
+  tried.isOpen ? letIn(tried) : { isStopped: true, text: `closed, ${tried.seen ?? "no answer"}` };
 
 /** What the chat calls those of whom it knows nothing. */
 const nobody = "somebody";

@@ -1,11 +1,12 @@
-import type { ChatEvent, ChatLine, ChatRequest, SignedIn } from "../protocol.ts";
+import type { ChatEvent, ChatLine, LibraryName, SignedIn } from "../protocol.ts";
 import { byId, element } from "./dom.ts";
+import { type Connection, connectTo } from "./libraries/connection.ts";
 
 const firstRetryMs = 1_000;
 const longestRetryMs = 15_000;
 
-/** The chat: signing in, the WebSocket, the messages. */
-export function startChat(url: string): void {
+/** The chat: signing in, the connection, the messages. */
+export function startChat(url: string, library: LibraryName): void {
   const form = byId("sign-in", HTMLFormElement);
   const nameField = byId("name", HTMLInputElement);
   const error = byId("sign-in-error", HTMLParagraphElement);
@@ -18,7 +19,7 @@ export function startChat(url: string): void {
   const sayForm = byId("say", HTMLFormElement);
   const textField = byId("text", HTMLInputElement);
   let own = "";
-  let socket: WebSocket | undefined;
+  let socket: Connection | undefined;
   let retry: ReturnType<typeof setTimeout> | undefined;
   let retryMs = firstRetryMs;
 
@@ -30,22 +31,24 @@ export function startChat(url: string): void {
   function connect({ name, token }: SignedIn): void {
     own = name;
     connection.textContent = "Connecting";
-    const opened = new WebSocket(url, ["bearer", token, "chat.v1"]);
     let wasOpen = false;
+    const destination = { url, protocols: ["bearer", token, "chat.v1"], token };
+    const opened = connectTo(library, destination, {
+      onEvent: (event) => {
+        wasOpen = true;
+        receive(event);
+      },
+      onClose: () => {
+        if (socket !== opened) return;
+        present.textContent = "";
+        connection.textContent = wasOpen
+          ? "Disconnected, trying again"
+          : "Refused, see the decision below";
+        retry = setTimeout(() => void resume(), retryMs);
+        retryMs = Math.min(retryMs * 2, longestRetryMs);
+      },
+    });
     socket = opened;
-    opened.addEventListener("message", ({ data }) => {
-      wasOpen = true;
-      receive(JSON.parse(String(data)) as ChatEvent);
-    });
-    opened.addEventListener("close", () => {
-      if (socket !== opened) return;
-      present.textContent = "";
-      connection.textContent = wasOpen
-        ? "Disconnected, trying again"
-        : "Refused, see the decision below";
-      retry = setTimeout(() => void resume(), retryMs);
-      retryMs = Math.min(retryMs * 2, longestRetryMs);
-    });
   }
 
   function receive(event: ChatEvent): void {
@@ -129,8 +132,8 @@ export function startChat(url: string): void {
   sayForm.addEventListener("submit", (event) => {
     event.preventDefault();
     const text = textField.value.trim();
-    if (text === "" || socket?.readyState !== WebSocket.OPEN) return;
-    socket.send(JSON.stringify({ type: "say", text } satisfies ChatRequest));
+    if (text === "" || socket?.isOpen() !== true) return;
+    socket.send({ type: "say", text });
     textField.value = "";
   });
   void resume();

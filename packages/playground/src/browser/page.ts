@@ -9,6 +9,7 @@ const settings = (await (await fetch("/settings")).json()) as Settings;
 
 byId("page-address", HTMLSpanElement).textContent = settings.pageOrigin;
 byId("panel-address", HTMLSpanElement).textContent = settings.panelOrigin;
+byId("runs-on", HTMLSpanElement).textContent = settings.runsOn;
 byId("policy", HTMLPreElement).textContent = settings.policy;
 
 for (const choice of document.querySelectorAll<HTMLInputElement>("input[name=theme]")) {
@@ -22,5 +23,5 @@ for (const scroller of document.querySelectorAll<HTMLElement>("[data-scrolls]"))
 }
 
 startStream(settings.attackTitles);
-startChat(settings.chatUrl);
+startChat(settings.chatUrl, settings.library);
 showPanel(settings.panelOrigin);

@@ -43,7 +43,7 @@ export function startStream(attackTitles: Readonly<Record<string, string>>): voi
     none.hidden = true;
     tally.textContent = `${counts.accepted} accepted, ${counts.refused} refused`;
     const who = whoOf(decision);
-    const kind = [who, decision.path, decision.outcome, decision.code].join(" ");
+    const kind = [who, decision.path, verdictOf(decision)].join(" ");
     const equal = newest.find((row) => row.kind === kind);
     if (equal !== undefined) {
       equal.times.textContent = `× ${++equal.count}`;
@@ -79,8 +79,8 @@ export function startStream(attackTitles: Readonly<Record<string, string>>): voi
   source.addEventListener("message", ({ data }) => add(JSON.parse(String(data)) as DecisionView));
 }
 
-const verdictOf = ({ outcome, status, code }: DecisionView): string => {
-  if (outcome === "accepted") return "101 accepted";
+const verdictOf = ({ outcome, transport, status, code }: DecisionView): string => {
+  if (outcome === "accepted") return transport === "polling" ? "polling accepted" : "101 accepted";
   if (outcome === "abandoned") return "client left";
   return [status, code].filter((part) => part !== undefined).join(" ");
 };

@@ -1,4 +1,4 @@
-import type { RequestHandler } from "express";
+import type { Filter } from "./handler.ts";
 
 /** What a page may load and whom it may reach; everything else is forbidden. */
 export interface PageRights {
@@ -11,7 +11,7 @@ export interface PageRights {
 }
 
 /** The headers of every page: a content security policy without any exception for inline code or styles. */
-export function browserHeaders({ connect, frames, framedBy }: PageRights): RequestHandler {
+export function browserHeaders({ connect, frames, framedBy }: PageRights): Filter {
   const listOf = (sources: readonly string[]): string =>
     sources.length === 0 ? "'none'" : sources.join(" ");
   const policy = [
@@ -25,13 +25,11 @@ export function browserHeaders({ connect, frames, framedBy }: PageRights): Reque
     "base-uri 'none'",
     "form-action 'self'",
   ].join("; ");
-  return function browserHeaders(_request, response, next) {
-    response.set({
-      "Content-Security-Policy": policy,
-      "X-Content-Type-Options": "nosniff",
-      "Referrer-Policy": "no-referrer",
-      "Cache-Control": "no-store",
-    });
-    next();
+  return (_request, response) => {
+    response.setHeader("Content-Security-Policy", policy);
+    response.setHeader("X-Content-Type-Options", "nosniff");
+    response.setHeader("Referrer-Policy", "no-referrer");
+    response.setHeader("Cache-Control", "no-store");
+    return true;
   };
 }

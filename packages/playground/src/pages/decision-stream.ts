@@ -1,17 +1,21 @@
-import type { RequestHandler, Response } from "express";
-import type { DecisionLog } from "./decisions.ts";
-import type { DecisionView } from "./protocol.ts";
+import type { ServerResponse } from "node:http";
+import type { DecisionLog } from "../decisions.ts";
+import type { DecisionView } from "../protocol.ts";
+import type { Handler } from "./handler.ts";
 
 /** The decisions as they are made, as server-sent events. Those that a client has missed come first. */
 export function decisionStream(log: DecisionLog): {
-  readonly handler: RequestHandler;
+  readonly handler: Handler;
   readonly close: () => void;
 } {
-  const open = new Set<Response>();
+  const open = new Set<ServerResponse>();
   return {
-    handler: function decisionStream(request, response) {
+    handler: (request, response) => {
       const seen = Number(request.headers["last-event-id"] ?? 0);
-      response.set({ "Content-Type": "text/event-stream", "Cache-Control": "no-store" });
+      response.writeHead(200, {
+        "Content-Type": "text/event-stream",
+        "Cache-Control": "no-store",
+      });
       response.flushHeaders();
       const send = (decision: DecisionView): void => {
         response.write(`id: ${decision.id}\ndata: ${JSON.stringify(decision)}\n\n`);

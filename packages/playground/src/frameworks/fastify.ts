@@ -1,0 +1,24 @@
+import { firmshake } from "@firmshake/fastify";
+import makeApp, { type RouteHandler } from "fastify";
+import type { Framework } from "./framework.ts";
+
+export const fastify: Framework = {
+  title: "Fastify",
+  serve: async (server, { policy, pages, gate }) => {
+    const app = makeApp({ serverFactory: (handler) => server.on("request", handler) });
+    // Bodies are read by the pages.
+    app.removeAllContentTypeParsers();
+    app.addContentTypeParser("*", (_request, _payload, done) => done(null));
+    const page: RouteHandler = (request, reply) => {
+      reply.hijack();
+      pages(request.raw, reply.raw);
+    };
+    if (gate !== undefined) await app.register(firmshake, gate);
+    for (const [path, options] of Object.entries(policy)) {
+      app.all(path, { config: { firmshake: options } }, page);
+    }
+    app.all("/*", page);
+    await app.ready();
+    return gate && app.firmshake;
+  },
+};

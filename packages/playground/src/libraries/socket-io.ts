@@ -1,0 +1,87 @@
+import { bindSessions } from "@firmshake/node";
+import { Server } from "socket.io";
+import { io } from "socket.io-client";
+import type { ChatEvent } from "../protocol.ts";
+import { maxMessageBytes } from "../room.ts";
+import { type Library, patienceMs } from "./library.ts";
+
+/** Socket.IO, a server of its own on each path, so that each has its own guard. */
+export const socketIo: Library = {
+  name: "socket.io",
+  title: "Socket.IO",
+  // Socket.IO takes whatever begins with its path for its own.
+  forgottenPath: "/chat/debug",
+
+  serve: (server, { paths, room, nameOf, isGated }) => {
+    const servers = paths.map((path) => {
+      const sockets = new Server(server, {
+        path,
+        addTrailingSlash: false,
+        serveClient: false,
+        maxHttpBufferSize: maxMessageBytes,
+      });
+      if (isGated) bindSessions(sockets);
+      sockets.on("connection", (socket) => {
+        const { hear, leave } = room.enter(nameOf(socket.request), {
+          tell: (event) => socket.emit("event", event),
+          drop: () => socket.disconnect(true),
+        });
+        socket.on("request", hear);
+        socket.on("disconnect", leave);
+      });
+      return sockets;
+    });
+    return {
+      close: () => {
+        for (const { engine } of servers) engine.close();
+      },
+    };
+  },
+
+  // Packets of Engine.IO 4 ("4" is a message) around packets of Socket.IO 5 ("0" connects, "2" is an event).
+  dialect: {
+    query: "EIO=4&transport=websocket",
+    greeting: ["40"],
+    write: (request) => `42${JSON.stringify(["request", request])}`,
+    read: (message) =>
+      message.startsWith("42")
+        ? (JSON.parse(message.slice(2)) as readonly [string, ChatEvent])[1]
+        : undefined,
+  },
+
+  polls: true,
+
+  visit: (host, { path, protocols, headers, transport = "websocket" }) => {
+    const socket = io(`http://${host}`, {
+      path,
+      addTrailingSlash: false,
+      transports: [transport],
+      protocols: [...protocols],
+      extraHeaders: { ...headers },
+      forceNew: true,
+      reconnection: false,
+      timeout: patienceMs,
+    });
+    return new Promise((resolve) => {
+      const settle = (status: number, isAlive: boolean): void => {
+        clearTimeout(deadline);
+        socket.disconnect();
+        resolve({ status, isAlive });
+      };
+      const deadline = setTimeout(() => settle(0, false), patienceMs);
+      socket.once("connect", () => socket.emit("request", { type: "ping" }));
+      socket.on("event", ({ type }: ChatEvent) => {
+        if (type !== "pong") return;
+        settle(socket.io.engine.transport.name === "websocket" ? 101 : 200, true);
+      });
+      socket.once("connect_error", (error) => settle(statusIn(error), false));
+    });
+  },
+};
+
+/** Of polling the client tells the status; of a WebSocket it passes on the sentence of ws beneath, which ends in it. */
+function statusIn({ description }: Error & { readonly description?: unknown }): number {
+  if (typeof description === "number") return description;
+  const { message } = (description ?? {}) as { readonly message?: unknown };
+  return Number(/\d{3}$/.exec(String(message))?.[0] ?? 0);
+}

@@ -1,0 +1,75 @@
+import { once } from "node:events";
+import { WebSocket, WebSocketServer } from "ws";
+import type { ChatEvent } from "../protocol.ts";
+import { maxMessageBytes } from "../room.ts";
+import { type Library, patienceMs } from "./library.ts";
+
+/** WebSockets as they are, with JSON in their messages. */
+export const ws: Library = {
+  name: "ws",
+  title: "ws",
+  forgottenPath: "/debug",
+
+  serve: (server, { room, nameOf }) => {
+    const sockets = new WebSocketServer({ server, maxPayload: maxMessageBytes });
+    sockets.on("connection", (socket, request) => {
+      const { hear, leave } = room.enter(nameOf(request), {
+        tell: (event) => {
+          if (socket.readyState === WebSocket.OPEN) socket.send(JSON.stringify(event));
+        },
+        drop: () => socket.terminate(),
+      });
+      socket.on("error", () => undefined);
+      socket.on("message", (data) => hear(parsed(String(data))));
+      socket.on("close", leave);
+    });
+    return {
+      close: () => {
+        for (const socket of sockets.clients) socket.close(1001);
+        sockets.close();
+      },
+    };
+  },
+
+  dialect: {
+    query: "",
+    greeting: [],
+    write: (request) => JSON.stringify(request),
+    read: (message) => parsed(message) as ChatEvent | undefined,
+  },
+
+  polls: false,
+
+  visit: async (host, { path, protocols, headers }) => {
+    const socket = new WebSocket(`ws://${host}${path}`, [...protocols], { headers });
+    const signal = AbortSignal.timeout(patienceMs);
+    let status = 0;
+    socket.on("upgrade", ({ statusCode = 0 }) => {
+      status = statusCode;
+    });
+    socket.on("unexpected-response", (request, { statusCode = 0 }) => {
+      status = statusCode;
+      request.destroy();
+      socket.emit("error", new Error("refused"));
+    });
+    try {
+      await once(socket, "open", { signal });
+      socket.ping();
+      await once(socket, "pong", { signal });
+      return { status, isAlive: true };
+    } catch {
+      return { status, isAlive: false };
+    } finally {
+      socket.on("error", () => undefined);
+      socket.terminate();
+    }
+  },
+};
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
