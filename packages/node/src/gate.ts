@@ -27,7 +27,7 @@ import { headerLinesKeptBy } from "./node-handshake.ts";
 import { parking } from "./parking.ts";
 import type { UpgradeHandler } from "./ruling.ts";
 import { requestTarget, socketTarget } from "./target.ts";
-import { asksForWebSocket } from "./websocket-request.ts";
+import { asksForWebSocket, headerLinesOf } from "./websocket-request.ts";
 
 /** What a gate may be told. */
 export interface GateOptions {
@@ -113,12 +113,12 @@ export function openGate(
 
   /** Other protocols go where they would have gone without a gate, and so does what nobody listens for. */
   function onUpgrade(args: unknown[]): boolean {
-    const [request, socket, head] = args as [IncomingMessage, Duplex, Buffer];
+    const [request, socket, head] = args as [IncomingMessage, Duplex, Buffer | undefined];
     const proceed = (): boolean => Reflect.apply(passOn, server, ["upgrade", ...args]);
-    const { rawHeaders } = request;
+    const headerLines = headerLinesOf(request);
     // Of too many header lines Node drops some, and Upgrade may be among them; then it is held too, and refused.
     const isHeld =
-      asksForWebSocket(rawHeaders) || rawHeaders.length / 2 >= holding.maxHeaderLines();
+      asksForWebSocket(headerLines) || headerLines.length / 2 >= holding.maxHeaderLines();
     if (!isHeld || server.listenerCount("upgrade") === 0) return proceed();
     return holdUpgrade(holding, socketTarget(request, socket, head, proceed));
   }
@@ -127,7 +127,7 @@ export function openGate(
   function onRequest(args: unknown[]): boolean {
     const [request, response] = args as [IncomingMessage, ServerResponse];
     const proceed = (): boolean => Reflect.apply(passOn, server, ["request", ...args]);
-    if (!asksForWebSocket(request.rawHeaders)) return proceed();
+    if (!asksForWebSocket(headerLinesOf(request))) return proceed();
     return holdUpgrade(holding, requestTarget(request, response, proceed));
   }
 

@@ -18,9 +18,12 @@ function retarget(request: IncomingMessage & { originalUrl?: string }, target: s
   request.url = target;
 }
 
-/** Node reads both views out of the raw lines when they are first asked for, by a count of its own: so they are asked for before. */
+/**
+ * Node reads both views out of the raw lines when they are first asked for, by a count of its own: so they are asked for before. Requests
+ * that were made by hand have `headers` alone.
+ */
 function offerOnly(request: IncomingMessage, protocols: readonly string[]): void {
-  const { headers, headersDistinct, rawHeaders } = request;
+  const { headers, headersDistinct = {}, rawHeaders = [] } = request;
   for (let at = rawHeaders.length - 2; at >= 0; at -= 2) {
     if (rawHeaders[at]?.toLowerCase() === protocolHeader) rawHeaders.splice(at, 2);
   }

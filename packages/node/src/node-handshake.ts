@@ -2,6 +2,7 @@ import type { IncomingMessage } from "node:http";
 import type { TLSSocket } from "node:tls";
 import type { Handshake, ProxyTrust, TlsFacts } from "@firmshake/core";
 import { createHandshake } from "@firmshake/core/gate";
+import { headerLinesOf } from "./websocket-request.ts";
 
 /**
  * The view of a Node request. Addresses and TLS are taken from `request.socket`: the socket that comes with the upgrade event is on
@@ -19,20 +20,24 @@ export function nodeHandshake(
       target: request.url ?? "",
       httpVersion: request.httpVersion,
       // A copy: middleware, and this gate itself, may change theirs.
-      headerLines: request.rawHeaders.slice(),
+      headerLines: headerLinesOf(request).slice(),
       maxHeaderLines,
       showsConnectionHeader: true,
       request,
-      peerAddress: () => request.socket.remoteAddress,
-      tls: () => tlsOf(request.socket as Partial<TLSSocket>),
+      peerAddress: () => socketOf(request)?.remoteAddress,
+      tls: () => tlsOf(socketOf(request)),
       signal,
     },
     trust,
   );
 }
 
-function tlsOf(socket: Partial<TLSSocket>): TlsFacts | undefined {
-  if (socket.encrypted !== true) return undefined;
+/** A request that was made by hand has none. */
+const socketOf = (request: IncomingMessage): Partial<TLSSocket> | undefined =>
+  request.socket as Partial<TLSSocket> | undefined;
+
+function tlsOf(socket: Partial<TLSSocket> | undefined): TlsFacts | undefined {
+  if (socket?.encrypted !== true) return undefined;
   return Object.freeze({
     get protocol(): string | undefined {
       return socket.getProtocol?.() ?? undefined;

@@ -1,4 +1,4 @@
-import { IncomingMessage } from "node:http";
+import type { IncomingMessage } from "node:http";
 import { ConfigError, type Handshake } from "@firmshake/core";
 import { sourceOf } from "@firmshake/core/gate";
 
@@ -21,7 +21,7 @@ export function requestOf<Request extends IncomingMessage = IncomingMessage>(
   handshake: Handshake,
 ): Request {
   const { request } = sourceOf(handshake);
-  if (!(request instanceof IncomingMessage)) {
+  if (request === undefined) {
     throw new ConfigError(
       "ERR_FIRMSHAKE_NOT_ATTACHED",
       "requestOf: this handshake does not come from a Node server. Use it in guards that attach(server, ...) asks.",

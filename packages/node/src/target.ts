@@ -23,7 +23,7 @@ export interface Target {
 export function socketTarget(
   request: IncomingMessage,
   socket: Duplex,
-  head: Buffer,
+  head: Buffer | undefined,
   proceed: () => boolean,
 ): Target {
   const writtenBefore = bytesWrittenTo(socket);
@@ -32,7 +32,7 @@ export function socketTarget(
     socket,
     response: undefined,
     ownSocket: socket,
-    earlyBytes: () => head.length + socket.readableLength,
+    earlyBytes: () => (head?.length ?? 0) + socket.readableLength,
     refuse: (refusal) => {
       // Behind the beginning of somebody's answer a second one would be read as part of it.
       if (bytesWrittenTo(socket) === writtenBefore) refuseOnSocket(socket, refusal);
