@@ -1,8 +1,10 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { once } from "node:events";
 import { createServer, type IncomingMessage } from "node:http";
+import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { allow, attach, guard, insecureAnyOrigin } from "@firmshake/node";
+import FayeWebSocket from "faye-websocket";
 import { describe, expect, it } from "vitest";
 import { WebSocketServer } from "ws";
 import { dial, handshakeText, refusalOf, statusOf, textFrame } from "../support/raw-client.ts";
@@ -12,6 +14,7 @@ import {
   echoOf,
   gatedServer,
   gatedWs,
+  type HandedOver,
   listen,
   openWebSocket,
 } from "../support/server.ts";
@@ -195,6 +198,70 @@ describe.each(policies)("behind $name", ({ make }) => {
     const client = await dial(await listen(server));
     client.send(handshakeText());
     expect(await found.promise).toBe("traced");
+  });
+});
+
+describe("what a client sends during a slow check", () => {
+  async function handedOver(
+    early: readonly string[],
+    during: readonly string[],
+  ): Promise<HandedOver> {
+    const decision = deferred<typeof allow>();
+    const { server, port, gate, next } = await gatedServer(
+      guard(insecureAnyOrigin(), () => decision.promise),
+    );
+    const sockets: Socket[] = [];
+    server.on("connection", (socket: Socket) => sockets.push(socket));
+    const given = next();
+    const client = await dial(port);
+    let sent = 0;
+    const send = async (text: string): Promise<void> => {
+      client.send(text);
+      sent += text.length;
+      await expect.poll(() => sockets[0]?.bytesRead).toBe(sent);
+    };
+    await send(handshakeText() + early.join(""));
+    await expect.poll(() => gate.pending).toBe(1);
+    for (const text of during) await send(text);
+    decision.resolve(allow);
+    return given;
+  }
+
+  it.each([
+    { name: "behind bytes that came with the handshake", early: ["one"], during: ["two", "three"] },
+    { name: "alone", early: [], during: ["one", "two", "three"] },
+  ])("is handed over as head, in order: $name", async ({ early, during }) => {
+    const { head, socket } = await handedOver(early, during);
+    expect(String(head)).toBe("onetwothree");
+    expect([socket.readableLength, socket.readableFlowing]).toEqual([0, null]);
+  });
+
+  it("does not bring down libraries that must not read before they have answered", async () => {
+    const thrown = captureThrown();
+    const texts: string[] = [];
+    const decision = deferred<typeof allow>();
+    const server = createServer();
+    const gate = attach(
+      server,
+      guard(insecureAnyOrigin(), () => decision.promise),
+    );
+    server.on("upgrade", (request, socket, head) => {
+      const one = new FayeWebSocket(request, socket, head, []);
+      one.onmessage = ({ data }) => texts.push(data);
+    });
+    const bytesRead: (() => number)[] = [];
+    server.on("connection", (socket: Socket) => bytesRead.push(() => socket.bytesRead));
+    const client = await dial(await listen(server));
+    client.send(handshakeText());
+    await expect.poll(() => gate.pending).toBe(1);
+    const shake = handshakeText().length;
+    client.send(textFrame("early"));
+    await expect.poll(() => bytesRead[0]?.()).toBe(shake + textFrame("early").length);
+    decision.resolve(allow);
+    await client.until(" 101 ");
+    client.send(textFrame("late"));
+    await expect.poll(() => texts).toEqual(["early", "late"]);
+    expect(thrown).toEqual([]);
   });
 });
 

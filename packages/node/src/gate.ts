@@ -114,7 +114,11 @@ export function openGate(
   /** Other protocols go where they would have gone without a gate, and so does what nobody listens for. */
   function onUpgrade(args: unknown[]): boolean {
     const [request, socket, head] = args as [IncomingMessage, Duplex, Buffer | undefined];
-    const proceed = (): boolean => Reflect.apply(passOn, server, ["upgrade", ...args]);
+    const proceed = (early = head): boolean =>
+      Reflect.apply(passOn, server, [
+        "upgrade",
+        ...(early === head ? args : [request, socket, early]),
+      ]);
     const headerLines = headerLinesOf(request);
     // Of too many header lines Node drops some, and Upgrade may be among them; then it is held too, and refused.
     const isHeld =

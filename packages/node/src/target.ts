@@ -24,7 +24,7 @@ export function socketTarget(
   request: IncomingMessage,
   socket: Duplex,
   head: Buffer | undefined,
-  proceed: () => boolean,
+  proceed: (head: Buffer | undefined) => boolean,
 ): Target {
   const writtenBefore = bytesWrittenTo(socket);
   return {
@@ -40,13 +40,23 @@ export function socketTarget(
     },
     finish: () => closeGracefully(socket),
     proceed: () => {
-      if (proceed()) return true;
+      if (proceed(withWaitingBytes(head, socket))) return true;
       // The listeners were removed while the check ran; nobody owns the socket now.
       socket.on("error", ignore);
       socket.destroy();
       return false;
     },
   };
+}
+
+/**
+ * What arrived while the check ran, behind what came with the handshake. Left in the stream it would be given to the library the moment
+ * that it listens, and faye-websocket, which SockJS is built on, fails on bytes before it has answered. The stream flows no more than before.
+ */
+function withWaitingBytes(head: Buffer | undefined, socket: Duplex): Buffer | undefined {
+  const waiting: unknown = socket.readableLength > 0 ? socket.read() : null;
+  if (!Buffer.isBuffer(waiting)) return head;
+  return head === undefined ? waiting : Buffer.concat([head, waiting]);
 }
 
 /** Undefined for a stream that does not count. */
