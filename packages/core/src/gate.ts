@@ -9,8 +9,11 @@ export {
   aFunction,
   anything,
   aPositiveInteger,
+  aText,
   aTextList,
   aTimeoutMs,
+  type OptionRule,
+  oneOf,
   readOptions,
 } from "./config/options.ts";
 export { isRefusal } from "./decision/decision.ts";

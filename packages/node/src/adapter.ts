@@ -1,10 +1,12 @@
 /** What a framework's adapter is built from. Applications do not need this entry. */
-export { isPromiseLike } from "@firmshake/core/gate";
+export { isPromiseLike, oneOf } from "@firmshake/core/gate";
 export { handshakeOf } from "./connection.ts";
-export { emitsOn } from "./emits-on.ts";
 export { isAttached } from "./gate.ts";
 export { identityBy } from "./identity.ts";
-export { attachWalk } from "./walk/attach-walk.ts";
+export { askBeforeAccepting } from "./walk/ask-before-accepting.ts";
+export { attachWalk, warnOfUnusedTrust } from "./walk/attach-walk.ts";
 export { type Contexts, makeContexts } from "./walk/contexts.ts";
 export { mountedGuard, type Passage, passGuard, passGuards } from "./walk/mounted-guard.ts";
-export { type Walk, walkInside, walkOf, walkThrough } from "./walk/walk.ts";
+export { guardsOf, type PolicyPart, readPolicyPart } from "./walk/policy-parts.ts";
+export { type Walk, walkOf, walkThrough } from "./walk/walk.ts";
+export { walkByEntry } from "./walk/walk-entry.ts";

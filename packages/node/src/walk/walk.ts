@@ -19,9 +19,13 @@ import { adoptedResponse, lentResponse, type WalkResponse } from "./walk-respons
  * has allowed it and the walk was ended; any answer or error on the way reaches the client instead.
  *
  * @param start - Gives the request to the stack. What it throws, or rejects with, refuses.
+ * @param onLateAnswer - Is told of an answer of the stack: whether a guard had allowed the upgrade before, and the status.
  */
-export function walkThrough(start: (walk: Walk) => unknown): UpgradeHandler {
-  return (upgrade) => new Walk(upgrade, lentResponse(upgrade)).begin(start);
+export function walkThrough(
+  start: (walk: Walk) => unknown,
+  onLateAnswer: typeof warnOfLateAnswer = warnOfLateAnswer,
+): UpgradeHandler {
+  return (upgrade) => new Walk(upgrade, lentResponse(upgrade), onLateAnswer).begin(start);
 }
 
 /**
@@ -29,7 +33,7 @@ export function walkThrough(start: (walk: Walk) => unknown): UpgradeHandler {
  * let go at once, and whoever accepts WebSockets there asks {@link Walk.end} first.
  */
 export function walkInside(): UpgradeHandler {
-  return (upgrade) => new Walk(upgrade, undefined).begin(() => upgrade.letGo());
+  return (upgrade) => new Walk(upgrade, undefined, () => undefined).begin(() => upgrade.letGo());
 }
 
 const walks = new WeakMap<IncomingMessage, Walk>();
@@ -47,6 +51,7 @@ export class Walk {
   /** Whether the held event was let go before the decision. */
   readonly isInside: boolean;
   readonly #url: string;
+  readonly #onLateAnswer: typeof warnOfLateAnswer;
   readonly #permits: Permit[] = [];
   readonly #trail: TrailEntry[] = [];
   #lent: WalkResponse | undefined;
@@ -56,11 +61,16 @@ export class Walk {
   #ruling: Ruling | undefined;
   #resolve: ((ruling: Ruling) => void) | undefined;
 
-  constructor({ request, handshake }: Upgrade, lent: WalkResponse | undefined) {
+  constructor(
+    { request, handshake }: Upgrade,
+    lent: WalkResponse | undefined,
+    onLateAnswer: typeof warnOfLateAnswer,
+  ) {
     this.handshake = handshake;
     this.request = request;
     this.#url = request.url ?? "";
     this.#lent = lent;
+    this.#onLateAnswer = onLateAnswer;
     this.isInside = lent === undefined;
   }
 
@@ -144,7 +154,7 @@ export class Walk {
 
   #onAnswer(): void {
     if (this.#ruling !== undefined || this.response === undefined) return;
-    if (!this.isInside) warnOfLateAnswer(this.isAllowed, this.response.statusCode);
+    this.#onLateAnswer(this.isAllowed, this.response.statusCode);
     this.#rule(this.#answered(this.response));
   }
 
@@ -169,8 +179,8 @@ export class Walk {
     this.#lent?.release(statusOf(ruling));
     // What comes late, when it was refused long ago, must not pass for an upgrade that no gate holds.
     if (ruling.outcome === "permitted") walks.delete(this.request);
-    // Routers that were left in the middle have cut their mount path off.
-    this.request.url = this.#url;
+    // Routers that were left in the middle have cut their mount path off. Inside, the stack goes on by what it has made of the URL.
+    if (!this.isInside) this.request.url = this.#url;
     this.#resolve?.(ruling);
   }
 }
