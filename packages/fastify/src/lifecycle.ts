@@ -60,10 +60,11 @@ function onRoute(this: FastifyInstance, route: RouteOptions): void {
   const given = route.config?.firmshake;
   const layer = given === undefined ? undefined : readLayer(given);
   route.config = Object.assign({}, route.config, { [ofRoute]: layer });
+  if (layer !== undefined) {
+    route[layer.hook] = [route[layer.hook] ?? [], decideFor(layer)].flat() as Hook[];
+    this.addHook("onReady", async () => void policyOf(this, layer));
+  }
   route.preHandler = [route.preHandler ?? [], endWalk].flat();
-  if (layer === undefined) return;
-  route[layer.hook] = [route[layer.hook] ?? [], decideFor(layer)].flat() as Hook[];
-  this.addHook("onReady", async () => void policyOf(this, layer));
 }
 
 /** Ordinary requests are neither held nor handed over, and pass. */
