@@ -9,6 +9,7 @@ import {
   type Verdict,
 } from "@firmshake/core";
 import { isPromiseLike } from "@firmshake/core/gate";
+import { refusalOnAbort } from "../held-upgrade.ts";
 import { failedRefusal, type Ruling, type Upgrade, type UpgradeHandler } from "../ruling.ts";
 import { answerWithError } from "./answer-with-error.ts";
 import { warnOfLateAnswer } from "./late-answer.ts";
@@ -42,7 +43,6 @@ const walks = new WeakMap<IncomingMessage, Walk>();
 export const walkOf = (request: IncomingMessage): Walk | undefined => walks.get(request);
 
 const noGuard = refuse("not_found", undefined, { reason: "no guard on the path" });
-const gone = refuse("client_gone");
 
 /** An upgrade on its way through the application's stack. */
 export class Walk {
@@ -89,7 +89,9 @@ export class Walk {
       this.#fail(cause);
     }
     if (this.#ruling !== undefined) return this.#ruling;
-    this.handshake.signal.addEventListener("abort", () => this.#refuse(gone));
+    this.handshake.signal.addEventListener("abort", () =>
+      this.#refuse(refusalOnAbort(this.handshake)),
+    );
     return new Promise((resolve) => {
       this.#resolve = resolve;
     });
