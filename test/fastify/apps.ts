@@ -18,6 +18,7 @@ import {
   type RawAnswer,
   type RawHandshake,
 } from "../support/raw-client.ts";
+import { echoing } from "../support/server.ts";
 
 /** What stands behind the gate: a library that starts the lifecycle by itself, and one that knows nothing of Fastify. */
 export const libraries = [
@@ -52,7 +53,7 @@ export async function served(
   if (library === "@fastify/websocket") await app.register(websocket);
   await build(app, { onDecision: (event) => void events.push(event) });
   await app.ready();
-  const wss = app.websocketServer ?? new WebSocketServer({ server: app.server });
+  const wss = app.websocketServer ?? echoing(new WebSocketServer({ server: app.server }));
   const accepted: IncomingMessage[] = [];
   wss.on("connection", (socket: WebSocket, request: IncomingMessage) => {
     accepted.push(request);
