@@ -19,6 +19,7 @@ const layers = {
   core: { below: [], builtins: false, budgetBytes: 150_000 },
   node: { below: ["core"], builtins: true, budgetBytes: 75_000 },
   express: { below: ["core", "node"], builtins: true, budgetBytes: 40_000 },
+  fastify: { below: ["core", "node"], builtins: true, budgetBytes: 40_000 },
 };
 
 /** Exactly the releases whose `require()` takes ES modules without a flag. */
