@@ -267,6 +267,25 @@ describe("paths without a route", () => {
     expect(await statusesOf(app, ["/socket.io/"])).toEqual({ "/socket.io/": 403 });
   });
 
+  it.each(["onRequest", "preValidation", "preHandler"] as const)(
+    "are decided in the hook that is asked for, whichever registration names it: %s",
+    async (hook) => {
+      const app = await served(onServer, async (instance) => {
+        await instance.register(firmshake, { checks: [open, needs("a")] });
+        await instance.register(firmshake, { checks: [needs("b")], hook });
+        await instance.register(firmshake, { checks: [needs("c")] });
+      });
+      for (const [has, status] of [
+        ["a b c", 101],
+        ["a b", 403],
+        ["b c", 403],
+        ["a c", 403],
+      ] as const) {
+        expect(await statusesOf(app, ["/ws"], { "X-Has": has })).toEqual({ "/ws": status });
+      }
+    },
+  );
+
   it.each([
     { name: "a prefix", prefix: "/admin", path: "/admin/ws" },
     { name: "the prefix itself", prefix: "/admin", path: "/admin" },

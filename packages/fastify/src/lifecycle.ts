@@ -1,10 +1,4 @@
-import {
-  askBeforeAccepting,
-  handshakeOf,
-  passGuards,
-  walkOf,
-  warnOfUnusedTrust,
-} from "@firmshake/node/adapter";
+import { askBeforeAccepting, handshakeOf, passGuards, walkOf } from "@firmshake/node/adapter";
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from "fastify";
 import { requests } from "./fastify-request.ts";
 import { type Layer, ofRoute, policyFor, policyOf, putLayer, readLayer } from "./policy.ts";
@@ -13,15 +7,15 @@ type Hook = Extract<RouteOptions["preHandler"], CallableFunction>;
 const unrouted = new WeakSet<object>();
 
 /** What sees every upgrade of the server, whatever scope it is for. */
-export function addRootHooks(root: FastifyInstance, hasTrust: boolean): void {
-  let isTold = hasTrust;
+export function addRootHooks(root: FastifyInstance, onOwnTrust: () => void): void {
+  let isFirst = true;
   root.addHook("onRequest", (request, reply, done) => {
     const walk = walkOf(request.raw);
     if (walk === undefined) return done();
     requests.put(walk.handshake, request);
     // Fastify tells by nothing else that its own trustProxy is set.
-    if (!isTold && "ips" in request) warnOfUnusedTrust('"trustProxy"');
-    isTold = true;
+    if (isFirst && "ips" in request) onOwnTrust();
+    isFirst = false;
     if (request.is404) unrouted.add(request);
     const { websocketServer } = request.server as Partial<Decorated>;
     if (walk.isInside && websocketServer) askBeforeAccepting(websocketServer, requests.of);
@@ -31,11 +25,6 @@ export function addRootHooks(root: FastifyInstance, hasTrust: boolean): void {
     if (guards.length > 0 && (isSeen || walk.isInside)) return done();
     walk.end();
     leave(request, reply);
-  });
-  root.addHook("preHandler", (request, reply, done) => {
-    // What a hook calls not found is answered with that.
-    if (unrouted.has(request)) endWalk.call(root, request, reply, done);
-    else done();
   });
 }
 
@@ -51,6 +40,7 @@ const unseen =
 export function addLayer(instance: FastifyInstance, layer: Layer): void {
   putLayer(instance, layer);
   instance.addHook(layer.hook as "onRequest", decideFor(layer));
+  instance.addHook("preHandler", endUnrouted);
   instance.addHook("onRoute", onRoute);
   instance.addHook("onReady", async () => void policyOf(instance));
 }
@@ -86,6 +76,12 @@ const endWalk: Hook = (request, reply, done) => {
   if (walk === undefined || walk.isInside) return done();
   walk.end();
   leave(request, reply);
+};
+
+/** What has no route at all. What a hook calls not found is answered with that. */
+const endUnrouted: Hook = function (request, reply, done) {
+  if (!unrouted.has(request) || walkOf(request.raw)?.isAllowed !== true) return done();
+  return endWalk.call(this, request, reply, done);
 };
 
 /** The gate answers, or hands over. */

@@ -6,7 +6,7 @@ import {
   type Gate,
   type GateOptions,
 } from "@firmshake/node";
-import { handshakeOf, walkByEntry } from "@firmshake/node/adapter";
+import { handshakeOf, walkByEntry, warnOfUnusedTrust } from "@firmshake/node/adapter";
 import type { FastifyInstance, FastifyPluginAsync } from "fastify";
 import { fastifyPlugin } from "fastify-plugin";
 import { addLayer, addRootHooks } from "./lifecycle.ts";
@@ -82,6 +82,8 @@ function openGate(root: FastifyInstance, options: GateOptions): void {
       return handshakeOf(this.raw) && connectionOf(this.raw);
     },
   });
-  addRootHooks(root, options.trustProxy !== undefined);
+  addRootHooks(root, () => {
+    if (options.trustProxy === undefined) warnOfUnusedTrust('"trustProxy"');
+  });
   root.addHook("preClose", async () => gate.close());
 }
