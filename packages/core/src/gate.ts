@@ -9,9 +9,12 @@ export {
   aFunction,
   anything,
   aPositiveInteger,
+  aText,
   aTextList,
   aTimeoutMs,
   nearestName,
+  type OptionRule,
+  oneOf,
   readOptions,
 } from "./config/options.ts";
 export { isRefusal } from "./decision/decision.ts";

@@ -1,71 +1,91 @@
-import type { UpgradeHandler } from "@firmshake/node";
-import { handshakeOf, passGuards, walkInside, walkOf, walkThrough } from "@firmshake/node/adapter";
-import type {
-  FastifyInstance,
-  FastifyReply,
-  onRequestHookHandler as Hook,
-  FastifyRequest as Request,
-} from "fastify";
+import { askBeforeAccepting, handshakeOf, passGuards, walkOf } from "@firmshake/node/adapter";
+import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from "fastify";
 import { requests } from "./fastify-request.ts";
-import { checkPolicy, decidingHooks, policyFor } from "./policy.ts";
-import { isOnlyListener } from "./websocket-plugin.ts";
+import { type Layer, ofRoute, policyFor, policyOf, putLayer, readLayer } from "./policy.ts";
 
-/**
- * Sends each upgrade through the lifecycle. Where `@fastify/websocket` alone is behind the gate, the lifecycle is the one that it starts
- * itself; else there is one for the decision, and the event is emitted after it.
- */
-export function lifecycleHandler(instance: FastifyInstance): UpgradeHandler {
-  const inside = walkInside();
-  const through = walkThrough(({ request, response }) =>
-    instance.routing(request, response as NonNullable<typeof response>),
-  );
-  return (upgrade) => (isOnlyListener(instance) ? inside : through)(upgrade);
+type Hook = Extract<RouteOptions["preHandler"], CallableFunction>;
+const unrouted = new WeakSet<object>();
+
+/** What sees every upgrade of the server, whatever scope it is for. */
+export function addRootHooks(root: FastifyInstance, onOwnTrust: () => void): void {
+  let isFirst = true;
+  root.addHook("onRequest", (request, reply, done) => {
+    const walk = walkOf(request.raw);
+    if (walk === undefined) return done();
+    requests.put(request.raw, request);
+    // Fastify tells by nothing else that its own trustProxy is set.
+    if (isFirst && "ips" in request) onOwnTrust();
+    isFirst = false;
+    if (request.is404) unrouted.add(request);
+    const { websocketServer } = request.server as Partial<Decorated>;
+    if (walk.isInside && websocketServer) askBeforeAccepting(websocketServer, requests.of);
+    const isSeen = request.is404 || ofRoute in request.routeOptions.config;
+    if (!isSeen) request.log.warn(unseen);
+    const { guards } = policyFor(request, walk.handshake.path);
+    if (guards.length > 0 && (isSeen || walk.isInside)) return done();
+    walk.end();
+    leave(request, reply);
+  });
 }
 
-/** The hooks that decide, and those that end a walk before a handler would answer. */
-export function addHooks(instance: FastifyInstance): void {
-  instance.addHook("onRequest", (request, reply, done) => {
-    const walk = walkOf(request.raw);
-    if (walk !== undefined) requests.put(request.raw, request);
-    if (walk?.isInside) walk.adopt(reply.raw);
-    done();
-  });
-  for (const hook of decidingHooks) instance.addHook(hook as "onRequest", decideIn(hook));
-  instance.addHook("preHandler", (request, reply, done) => {
-    if (request.is404) endWalk.call(instance, request, reply, done);
-    else done();
-  });
-  instance.addHook("onRoute", (route) => {
-    if (route.config?.firmshake !== undefined) checkPolicy(route.config.firmshake);
-    route.preHandler = [route.preHandler ?? [], endWalk].flat();
-  });
+/** Of `@fastify/websocket`, on instances that it is registered for. */
+interface Decorated {
+  readonly websocketServer: Parameters<typeof askBeforeAccepting>[0];
+}
+
+const unseen =
+  "firmshake: this route was declared before the plugin was loaded; await its registration";
+
+/** Adds to the policy of an instance, behind the hooks that are there. */
+export function addLayer(instance: FastifyInstance, layer: Layer): void {
+  putLayer(instance, layer);
+  instance.addHook(layer.hook as "onRequest", decideFor(layer));
+  instance.addHook("preHandler", endUnrouted);
+  instance.addHook("onRoute", onRoute);
+  instance.addHook("onReady", async () => void policyOf(instance));
+}
+
+function onRoute(this: FastifyInstance, route: RouteOptions): void {
+  if (ofRoute in Object(route.config)) return;
+  const given = route.config?.firmshake;
+  const layer = given === undefined ? undefined : readLayer(given);
+  route.config = Object.assign({}, route.config, { [ofRoute]: layer });
+  if (layer !== undefined) {
+    route[layer.hook] = [route[layer.hook] ?? [], decideFor(layer)].flat() as Hook[];
+    this.addHook("onReady", async () => void policyOf(this, layer));
+  }
+  route.preHandler = [route.preHandler ?? [], endWalk].flat();
 }
 
 /** Ordinary requests are neither held nor handed over, and pass. */
-const decideIn =
-  (hook: string): Hook =>
+const decideFor =
+  (layer: Layer): Hook =>
   (request, reply, done) => {
     const { raw } = request;
-    if (walkOf(raw) === undefined && handshakeOf(raw) === undefined) return done();
-    const policy = policyFor(request);
-    if (policy.hook !== hook) return done();
-    passGuards(policy.guards, raw, {
-      goOn: done,
-      leave: () => leave(request, reply),
-      fail: (error) => done(error as Error),
-    });
+    const handshake = walkOf(raw)?.handshake ?? handshakeOf(raw);
+    if (handshake === undefined) return done();
+    const { decider, guards } = policyFor(request, handshake.path);
+    if (decider !== layer) return done();
+    const fail = done as (error: unknown) => void;
+    passGuards(guards, raw, { goOn: done, leave: () => leave(request, reply), fail });
   };
 
+/** Behind all other hooks. Inside, whoever accepts ends the walk. */
 const endWalk: Hook = (request, reply, done) => {
   const walk = walkOf(request.raw);
-  // Inside, whoever accepts ends the walk; but nobody accepts what is no route.
-  if (walk === undefined || (walk.isInside && (walk.isAllowed || !request.is404))) return done();
+  if (walk === undefined || walk.isInside) return done();
   walk.end();
   leave(request, reply);
 };
 
+/** What has no route at all. What a hook calls not found is answered with that. */
+const endUnrouted: Hook = function (request, reply, done) {
+  if (!unrouted.has(request) || walkOf(request.raw)?.isAllowed !== true) return done();
+  return endWalk.call(this, request, reply, done);
+};
+
 /** The gate answers, or hands over. */
-function leave(request: Request, reply: FastifyReply): void {
+function leave(request: FastifyRequest, reply: FastifyReply): void {
   reply.hijack();
   const { code, status, reason } = walkOf(request.raw)?.refusal ?? {};
   if (code !== undefined) request.log.info({ code, status, reason }, "handshake refused");

@@ -5,23 +5,15 @@ import {
   connectionOf,
   type Gate,
   type GateOptions,
-  type Guard,
-  type GuardOptions,
 } from "@firmshake/node";
-import { handshakeOf } from "@firmshake/node/adapter";
+import { handshakeOf, walkByEntry, warnOfUnusedTrust } from "@firmshake/node/adapter";
 import type { FastifyInstance, FastifyPluginAsync } from "fastify";
 import { fastifyPlugin } from "fastify-plugin";
-import { addHooks, lifecycleHandler } from "./lifecycle.ts";
-import { addPolicy, type DecidingHook, type RoutePolicy } from "./policy.ts";
-import { lookForPlugin } from "./websocket-plugin.ts";
+import { addLayer, addRootHooks } from "./lifecycle.ts";
+import { type PolicyOptions, type RoutePolicy, readLayer } from "./policy.ts";
 
 /** The policy of the instance that the plugin is registered in, and the gate's options, which belong to the first registration. */
-export interface FirmshakeOptions extends GateOptions, Partial<GuardOptions> {
-  /** A whole guard, instead of `checks`. */
-  readonly guard?: Guard;
-  /** In which hook the policy decides: behind the hooks that it depends on. Default `onRequest`. */
-  readonly hook?: DecidingHook;
-}
+export interface FirmshakeOptions extends GateOptions, PolicyOptions {}
 
 declare module "fastify" {
   interface FastifyInstance {
@@ -61,28 +53,37 @@ export const firmshake: FastifyPluginAsync<FirmshakeOptions> = fastifyPlugin(reg
   fastify: "5.x",
 });
 
+const guarded = new WeakSet<FastifyInstance>();
+
 async function register(instance: FastifyInstance, given: FirmshakeOptions): Promise<void> {
-  const { guard, hook, checks, mode, label, order, ...options } = given;
-  if (!instance.hasDecorator("firmshake")) openGate(instance, options);
+  const { guard, hook = "onRequest", checks, mode, label, order, ...options } = given;
+  const root = rootOf(instance);
+  if (!guarded.has(root)) openGate(root, options);
   else if (Object.keys(options).length > 0)
     throw new ConfigError(
       "ERR_FIRMSHAKE_OPTIONS_CONTRADICT",
       `firmshake: "${Object.keys(options).join('", "')}" belongs to the first registration, which has opened the gate.`,
     );
-  if (guard !== undefined) addPolicy(instance, guard);
-  const policy = Object.entries({ hook, checks, mode, label, order });
-  addPolicy(instance, Object.fromEntries(policy.filter(([, value]) => value !== undefined)));
+  addLayer(instance, readLayer({ guard, hook, checks, mode, label, order } as PolicyOptions));
 }
 
-function openGate(instance: FastifyInstance, options: GateOptions): void {
-  const gate = attach(instance.server, lifecycleHandler(instance), options);
-  instance.decorate("firmshake", gate);
-  instance.decorateRequest("firmshake", {
+/** A server has one gate, wherever the plugin is registered: scopes are made of the instance around them. */
+function rootOf(instance: FastifyInstance): FastifyInstance {
+  const outer: object = Object.getPrototypeOf(instance);
+  return "register" in outer ? rootOf(outer as FastifyInstance) : instance;
+}
+
+function openGate(root: FastifyInstance, options: GateOptions): void {
+  const gate = attach(root.server, walkByEntry(root.server, root, "routing"), options);
+  guarded.add(root);
+  root.decorate("firmshake", gate);
+  root.decorateRequest("firmshake", {
     getter(): Connection | undefined {
       return handshakeOf(this.raw) && connectionOf(this.raw);
     },
   });
-  addHooks(instance);
-  instance.addHook("onReady", async () => lookForPlugin(instance));
-  instance.addHook("preClose", async () => gate.close());
+  addRootHooks(root, () => {
+    if (options.trustProxy === undefined) warnOfUnusedTrust('"trustProxy"');
+  });
+  root.addHook("preClose", async () => gate.close());
 }

@@ -1,11 +1,11 @@
 /** What a framework's adapter is built from. Applications do not need this entry. */
-export { isPromiseLike } from "@firmshake/core/gate";
+export { isPromiseLike, oneOf } from "@firmshake/core/gate";
 export { handshakeOf } from "./connection.ts";
-export { emitsOn } from "./emits-on.ts";
 export { isAttached } from "./gate.ts";
 export { identityBy } from "./identity.ts";
 export { asksForPolling } from "./polling-request.ts";
-export { attachWalk, expectApp } from "./walk/attach-walk.ts";
+export { askBeforeAccepting } from "./walk/ask-before-accepting.ts";
+export { attachWalk, expectApp, warnOfUnusedTrust } from "./walk/attach-walk.ts";
 export { type Contexts, makeContexts } from "./walk/contexts.ts";
 export {
   type GuardMaker,
@@ -14,4 +14,6 @@ export {
   passGuard,
   passGuards,
 } from "./walk/mounted-guard.ts";
-export { type Walk, walkInside, walkOf, walkThrough } from "./walk/walk.ts";
+export { guardsOf, type PolicyPart, readPolicyPart } from "./walk/policy-parts.ts";
+export { type Walk, walkOf, walkThrough } from "./walk/walk.ts";
+export { walkByEntry } from "./walk/walk-entry.ts";

@@ -8,13 +8,38 @@ const protocolHeader = "sec-websocket-protocol";
 export function rewriteRequest(request: IncomingMessage, handshake: Handshake): void {
   const rewrite = rewriteOf(handshake);
   if (rewrite === undefined) return;
-  if (rewrite.target !== undefined) retarget(request, rewrite.target);
+  if (rewrite.target !== undefined) retarget(request, handshake.target, rewrite.target);
   if (rewrite.protocols !== undefined) offerOnly(request, rewrite.protocols);
 }
 
-/** Express and Connect keep the URL in a second place, from which proxies and loggers take it. */
-function retarget(request: IncomingMessage & { originalUrl?: string }, target: string): void {
-  if (request.originalUrl === request.url) request.originalUrl = target;
+/**
+ * Takes parameters that were withheld from the URL out of what a framework has made of its query before.
+ *
+ * @param query - An object by names of parameters; anything else is left alone.
+ */
+export function forgetWithheld(query: unknown, handshake: Handshake): void {
+  const target = rewriteOf(handshake)?.target;
+  if (target === undefined || typeof query !== "object" || query === null) return;
+  const left = parametersOf(target);
+  for (const name of parametersOf(handshake.target).keys()) {
+    if (!left.has(name)) Reflect.deleteProperty(query, name);
+  }
+}
+
+function parametersOf(target: string): URLSearchParams {
+  const start = target.indexOf("?");
+  return new URLSearchParams(start === -1 ? "" : target.slice(start));
+}
+
+/** Express, Connect and Fastify keep the URL in a second place, from which proxies and loggers take it. */
+function retarget(
+  request: IncomingMessage & { originalUrl?: string },
+  before: string,
+  target: string,
+): void {
+  if (request.originalUrl === request.url || request.originalUrl === before) {
+    request.originalUrl = target;
+  }
   request.url = target;
 }
 

@@ -116,16 +116,15 @@ function park(held: Held, ruling: PromiseLike<Ruling>, abort: LazyAbort): void {
     leave();
     return true;
   };
-  const giveUp = (refusal: Refusal, reason: unknown): void => {
+  const giveUp = (refusal: Refusal, text: string, name: string): void => {
     if (!settle()) return;
-    abort.abort(reason);
+    abort.abort(new GivenUp(text, name, refusal));
     // By then the check that was waited for has noticed, and stands in the trail.
     setImmediate(() => conclude(held, refusedSoFar(handshake, refusal)));
   };
-  const onGone = (): void => giveUp(clientGone, new DOMException("The client left.", "AbortError"));
-  const shutDown = (): void =>
-    giveUp(shuttingDown, new DOMException("Shutting down.", "AbortError"));
-  const onDeadline = (): void => giveUp(timedOut, new DOMException("Undecided.", "TimeoutError"));
+  const onGone = (): void => giveUp(clientGone, "The client left.", "AbortError");
+  const shutDown = (): void => giveUp(shuttingDown, "Shutting down.", "AbortError");
+  const onDeadline = (): void => giveUp(timedOut, "Undecided.", "TimeoutError");
   const onRuling = (settled: Ruling): void => {
     // Out of the promise: what a library's listener throws is an uncaught exception, as it was without a gate.
     nextTick(() => {
@@ -148,6 +147,25 @@ function park(held: Held, ruling: PromiseLike<Ruling>, abort: LazyAbort): void {
     onRuling(failedRuling(cause, "rejected")),
   );
 }
+
+/** Why the signal of a handshake has aborted. */
+class GivenUp extends DOMException {
+  readonly #refusal: Refusal;
+
+  constructor(text: string, name: string, refusal: Refusal) {
+    super(text, name);
+    this.#refusal = refusal;
+  }
+
+  static refusalIn(reason: unknown): Refusal {
+    return typeof reason === "object" && reason !== null && #refusal in reason
+      ? reason.#refusal
+      : clientGone;
+  }
+}
+
+/** What becomes of a handshake whose signal has aborted. */
+export const refusalOnAbort = ({ signal }: Handshake): Refusal => GivenUp.refusalIn(signal.reason);
 
 /** Carries a ruling out. */
 function conclude(held: Held, given: Ruling): boolean {

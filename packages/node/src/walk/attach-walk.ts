@@ -33,9 +33,9 @@ export function expectApp(framework: string, isApp: boolean): void {
 }
 
 /** Whoever told the app of proxies and not the gate would count all clients as one. */
-function warnOfUnusedTrust(setting: string): void {
+export function warnOfUnusedTrust(setting: string): void {
   process.emitWarning(
-    `The app has ${setting} set, and the gate was not told of any proxy: it takes the proxy for the client. Write attach(server, app, { trustProxy: ["10.0.0.0/8"] }) with your proxies' addresses.`,
+    `The app has ${setting} set, and the gate was not told of any proxy: it takes the proxy for the client. Give it your proxies' addresses in its own option, trustProxy: ["10.0.0.0/8"].`,
     { code: "FIRMSHAKE_TRUST_PROXY_UNUSED" },
   );
 }

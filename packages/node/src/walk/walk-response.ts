@@ -30,6 +30,8 @@ export function lentResponse({ request, response, socket }: Upgrade): WalkRespon
 /** What whoever let the upgrade in made of its socket. That hears of a refusal when the answer has arrived, since it may then cut off. */
 export function adoptedResponse(response: ServerResponse): WalkResponse {
   const { socket } = response;
+  // The socket is closed behind an answer, and the answer should say so.
+  response.shouldKeepAlive = false;
   return {
     response,
     release: (status) => {

@@ -9,6 +9,7 @@ import {
   type Verdict,
 } from "@firmshake/core";
 import { isPromiseLike } from "@firmshake/core/gate";
+import { refusalOnAbort } from "../held-upgrade.ts";
 import { failedRefusal, type Ruling, type Upgrade, type UpgradeHandler } from "../ruling.ts";
 import { makeStamp } from "../stamp.ts";
 import { answerWithError } from "./answer-with-error.ts";
@@ -20,9 +21,13 @@ import { adoptedResponse, lentResponse, type WalkResponse } from "./walk-respons
  * has allowed it and the walk was ended; any answer or error on the way reaches the client instead.
  *
  * @param start - Gives the request to the stack. What it throws, or rejects with, refuses.
+ * @param onLateAnswer - Is told of an answer of the stack: whether a guard had allowed the upgrade before, and the status.
  */
-export function walkThrough(start: (walk: Walk) => unknown): UpgradeHandler {
-  return (upgrade) => new Walk(upgrade, lentResponse(upgrade)).begin(start);
+export function walkThrough(
+  start: (walk: Walk) => unknown,
+  onLateAnswer: typeof warnOfLateAnswer = warnOfLateAnswer,
+): UpgradeHandler {
+  return (upgrade) => new Walk(upgrade, lentResponse(upgrade), onLateAnswer).begin(start);
 }
 
 /**
@@ -30,7 +35,7 @@ export function walkThrough(start: (walk: Walk) => unknown): UpgradeHandler {
  * let go at once, and whoever accepts WebSockets there asks {@link Walk.end} first.
  */
 export function walkInside(): UpgradeHandler {
-  return (upgrade) => new Walk(upgrade, undefined).begin(() => upgrade.letGo());
+  return (upgrade) => new Walk(upgrade, undefined, () => undefined).begin(() => upgrade.letGo());
 }
 
 const walks = makeStamp<Walk | undefined>();
@@ -39,7 +44,6 @@ const walks = makeStamp<Walk | undefined>();
 export const walkOf = (request: IncomingMessage): Walk | undefined => walks.of(request);
 
 const noGuard = refuse("not_found", undefined, { reason: "no guard on the path" });
-const gone = refuse("client_gone");
 
 /** An upgrade on its way through the application's stack. */
 export class Walk {
@@ -48,6 +52,7 @@ export class Walk {
   /** Whether the held event was let go before the decision. */
   readonly isInside: boolean;
   readonly #url: string;
+  readonly #onLateAnswer: typeof warnOfLateAnswer;
   readonly #permits: Permit[] = [];
   readonly #trail: TrailEntry[] = [];
   #lent: WalkResponse | undefined;
@@ -57,11 +62,16 @@ export class Walk {
   #ruling: Ruling | undefined;
   #resolve: ((ruling: Ruling) => void) | undefined;
 
-  constructor({ request, handshake }: Upgrade, lent: WalkResponse | undefined) {
+  constructor(
+    { request, handshake }: Upgrade,
+    lent: WalkResponse | undefined,
+    onLateAnswer: typeof warnOfLateAnswer,
+  ) {
     this.handshake = handshake;
     this.request = request;
     this.#url = request.url ?? "";
     this.#lent = lent;
+    this.#onLateAnswer = onLateAnswer;
     this.isInside = lent === undefined;
   }
 
@@ -80,7 +90,9 @@ export class Walk {
       this.#fail(cause);
     }
     if (this.#ruling !== undefined) return this.#ruling;
-    this.handshake.signal.addEventListener("abort", () => this.#refuse(gone));
+    this.handshake.signal.addEventListener("abort", () =>
+      this.#refuse(refusalOnAbort(this.handshake)),
+    );
     return new Promise((resolve) => {
       this.#resolve = resolve;
     });
@@ -154,7 +166,7 @@ export class Walk {
 
   #onAnswer(): void {
     if (this.#ruling !== undefined || this.response === undefined) return;
-    if (!this.isInside) warnOfLateAnswer(this.isAllowed, this.response.statusCode);
+    this.#onLateAnswer(this.isAllowed, this.response.statusCode);
     this.#rule(this.#answered(this.response));
   }
 
@@ -179,8 +191,8 @@ export class Walk {
     this.#lent?.release(statusOf(ruling));
     // What comes late, when it was refused long ago, must not pass for an upgrade that no gate holds.
     if (ruling.outcome === "permitted") walks.put(this.request, undefined);
-    // Routers that were left in the middle have cut their mount path off.
-    this.request.url = this.#url;
+    // Routers that were left in the middle have cut their mount path off. Inside, the stack goes on by what it has made of the URL.
+    if (!this.isInside) this.request.url = this.#url;
     this.#resolve?.(ruling);
   }
 }

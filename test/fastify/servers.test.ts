@@ -1,0 +1,261 @@
+import dns from "node:dns";
+import { createServer } from "node:http";
+import websocket from "@fastify/websocket";
+import { allow, firmshake, insecureAnyOrigin, refuse } from "@firmshake/fastify";
+import Fastify, { type FastifyInstance } from "fastify";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
+import { WebSocketServer } from "ws";
+import { makeCertificate } from "../support/certificate.ts";
+import { dial, handshakeText, statusOf } from "../support/raw-client.ts";
+import { connectionsOf, deferred, echoing, echoOf, openWebSocket } from "../support/server.ts";
+import { libraries, listening, route, served } from "./apps.ts";
+
+const open = insecureAnyOrigin();
+const certificate = await makeCertificate();
+
+/** The plugin knows instances by their methods; only types tell servers apart. */
+type Any = FastifyInstance;
+
+describe("an app on", () => {
+  const servers: readonly { name: string; make: () => Any; isTls: boolean }[] = [
+    { name: "http", make: () => Fastify(), isTls: false },
+    { name: "https", make: () => Fastify({ https: certificate }) as unknown as Any, isTls: true },
+    {
+      name: "http2 with HTTP/1.1 beside it",
+      make: () =>
+        Fastify({ http2: true, https: { ...certificate, allowHTTP1: true } }) as unknown as Any,
+      isTls: true,
+    },
+    {
+      name: "a server of its own",
+      make: () => Fastify({ serverFactory: (handler) => createServer(handler) }),
+      isTls: false,
+    },
+  ];
+
+  it.each(servers.flatMap((row) => libraries.map(({ library }) => ({ ...row, library }))))(
+    "$name is guarded, with $library",
+    async ({ make, isTls, library }) => {
+      const app = make();
+      if (library === "@fastify/websocket") await app.register(websocket);
+      await app.register(firmshake, { checks: [open] });
+      route(app, "/chat");
+      route(app, "/no", { checks: [() => refuse("forbidden")] });
+      if (library !== "@fastify/websocket") echoing(new WebSocketServer({ server: app.server }));
+      const port = await listening(app);
+      const socket = await openWebSocket(`ws${isTls ? "s" : ""}://127.0.0.1:${port}/chat`);
+      expect(await echoOf(socket, "hello")).toBe("hello");
+      expect(await statusOf(port, { target: "/no" }, { isTls })).toBe(403);
+      socket.terminate();
+      await expect.poll(() => connectionsOf(app.server)).toBe(0);
+    },
+  );
+
+  it("http2 that offers extended CONNECT is refused at start", async () => {
+    const http2 = { ...certificate, allowHTTP1: true, settings: { enableConnectProtocol: true } };
+    const app = Fastify({ http2: true, https: http2 }) as unknown as Any;
+    const start = async (): Promise<unknown> => await app.register(firmshake);
+    await expect(start()).rejects.toMatchObject({ code: "ERR_FIRMSHAKE_HTTP2_UNGUARDED" });
+  });
+});
+
+describe("localhost, where Fastify has a server for each address", () => {
+  it.each(libraries)("is guarded on all of them: $library", async ({ library }) => {
+    const { lookup } = dns;
+    const spy = vi.spyOn(dns, "lookup").mockImplementation(((
+      name: string,
+      options: object,
+      done: (error: null, found: unknown) => void,
+    ) => {
+      if (!("all" in options) || options.all !== true) return lookup(name, options, done as never);
+      done(null, [
+        { address: "127.0.0.1", family: 4 },
+        { address: "127.0.0.2", family: 4 },
+      ]);
+    }) as never);
+    onTestFinished(() => spy.mockRestore());
+    const app = Fastify();
+    if (library === "@fastify/websocket") await app.register(websocket);
+    await app.register(firmshake, { checks: [open] });
+    route(app, "/chat");
+    route(app, "/no", { checks: [() => refuse("forbidden")] });
+    if (library !== "@fastify/websocket") echoing(new WebSocketServer({ server: app.server }));
+    const port = await listening(app, "localhost");
+    const addresses = app.addresses().map((one) => (typeof one === "string" ? one : one.address));
+    expect(addresses.sort()).toEqual(["127.0.0.1", "127.0.0.2"]);
+    for (const host of ["127.0.0.1", "127.0.0.2"]) {
+      const socket = await openWebSocket(`ws://${host}:${port}/chat`);
+      expect(await echoOf(socket, "hello")).toBe("hello");
+      socket.terminate();
+      await expect(openWebSocket(`ws://${host}:${port}/no`)).rejects.toThrow("403");
+    }
+  });
+});
+
+describe("close", () => {
+  it.each(libraries)("refuses what waits, and ends: $library", async ({ library }) => {
+    const asked = deferred<void>();
+    const { app, port, events } = await served(library, async (instance, gate) => {
+      const hangs = (): Promise<never> => {
+        asked.resolve();
+        return new Promise<never>(() => undefined);
+      };
+      await instance.register(firmshake, { checks: [open, hangs], ...gate });
+      route(instance, "/chat");
+    });
+    const client = await dial(port);
+    client.send(handshakeText());
+    await asked.promise;
+    await app.close();
+    expect(await client.closed).toContain("503 Service Unavailable");
+    expect(events).toMatchObject([{ outcome: "refused", code: "shutting_down" }]);
+  });
+
+  it.each(libraries)(
+    "new handshakes get 503 while clients take their leave: $library",
+    async (row) => {
+      const leaving = deferred<void>();
+      const said = deferred<void>();
+      const { app, port } = await served(row.library, async (instance) => {
+        await instance.register(firmshake, { checks: [open] });
+        route(instance, "/chat");
+        instance.addHook("preClose", async () => {
+          said.resolve();
+          await leaving.promise;
+        });
+      });
+      const waiting = await dial(port);
+      const closed = app.close();
+      await said.promise;
+      waiting.send(handshakeText());
+      expect(await waiting.closed).toContain("503 Service Unavailable");
+      leaving.resolve();
+      await closed;
+    },
+  );
+
+  it.each([
+    { name: "return503OnClosing is off", options: { return503OnClosing: false } },
+    { name: "connections are closed by force", options: { forceCloseConnections: true } },
+  ])(
+    "an accepted client is told goodbye by @fastify/websocket where $name",
+    async ({ options }) => {
+      const { app, port } = await served(
+        libraries[0].library,
+        async (instance) => {
+          await instance.register(firmshake, { checks: [open] });
+          route(instance, "/chat");
+        },
+        options,
+      );
+      const socket = await openWebSocket(`ws://127.0.0.1:${port}/chat`);
+      const closed = new Promise((resolve) => socket.once("close", resolve));
+      await app.close();
+      expect(await closed).toBe(1005);
+    },
+  );
+});
+
+describe("several libraries", () => {
+  const paths = { "/chat": "@fastify/websocket", "/other": "ws" };
+
+  it("on one server: one decision, and a second lifecycle of @fastify/websocket's own", async () => {
+    const app = Fastify();
+    const lifecycles: string[] = [];
+    const seen: unknown[] = [];
+    let decisions = 0;
+    await app.register(websocket);
+    app.addHook("onRequest", async ({ url, ws }) => void lifecycles.push(`${url} ${ws}`));
+    await app.register(firmshake, {
+      checks: [
+        open,
+        async () => {
+          decisions++;
+          return allow;
+        },
+      ],
+    });
+    app.get("/chat", { websocket: true }, (socket, request) => {
+      seen.push(request.firmshake?.path);
+      socket.on("message", () => socket.send(paths["/chat"]));
+    });
+    const wss = new WebSocketServer({ noServer: true });
+    app.server.on("upgrade", (request, socket, head) => {
+      if (request.url !== "/other") return;
+      wss.handleUpgrade(request, socket, head, (client) => {
+        client.on("message", () => client.send(paths["/other"]));
+      });
+    });
+    app.get(
+      "/no",
+      { websocket: true, config: { firmshake: { checks: [() => refuse("forbidden")] } } },
+      () => undefined,
+    );
+    const port = await listening(app);
+    const chat = await openWebSocket(`ws://127.0.0.1:${port}/chat`);
+    expect(await echoOf(chat, "?")).toBe("@fastify/websocket");
+    expect(lifecycles).toEqual(["/chat false", "/chat true"]);
+    expect([decisions, seen]).toEqual([1, ["/chat"]]);
+    expect(await statusOf(port, { target: "/no" })).toBe(403);
+    chat.terminate();
+  });
+
+  it("on two servers: what @fastify/websocket does elsewhere is not taken for what is here", async () => {
+    const elsewhere = createServer();
+    const app = Fastify();
+    let lifecycles = 0;
+    await app.register(websocket, { options: { server: elsewhere } });
+    app.addHook("onRequest", async () => void lifecycles++);
+    await app.register(firmshake, { checks: [open, async () => allow] });
+    route(app, "/chat");
+    route(app, "/no", { checks: [() => refuse("forbidden")] });
+    let upgrades = 0;
+    elsewhere.prependListener("upgrade", () => upgrades++);
+    echoing(new WebSocketServer({ server: app.server }));
+    const port = await listening(app);
+    expect([upgrades, lifecycles]).toEqual([0, 0]);
+    const socket = await openWebSocket(`ws://127.0.0.1:${port}/chat`);
+    expect(await echoOf(socket, "hello")).toBe("hello");
+    expect(await statusOf(port, { target: "/no" })).toBe(403);
+    expect([upgrades, lifecycles]).toEqual([0, 2]);
+    socket.terminate();
+    elsewhere.close();
+  });
+
+  it("a listener of one's own by the same name as theirs is not called with what is no upgrade", async () => {
+    const app = Fastify();
+    const requests: unknown[] = [];
+    await app.register(firmshake, { checks: [open] });
+    app.server.on("upgrade", function onUpgrade(request, socket) {
+      requests.push(request.url);
+      socket.end("HTTP/1.1 101 Handed over\r\n\r\n");
+    });
+    const port = await listening(app);
+    expect(await statusOf(port)).toBe(101);
+    expect(requests).toEqual(["/chat"]);
+  });
+});
+
+it("without any library, upgrades are pages, and refused like others", async () => {
+  const app = Fastify();
+  await app.register(firmshake, { checks: [open] });
+  app.get("/page", async () => "page");
+  app.get(
+    "/no",
+    { config: { firmshake: { checks: [() => refuse("forbidden")] } } },
+    async () => "no",
+  );
+  const port = await listening(app);
+  expect(await statusOf(port, { target: "/page" })).toBe(200);
+  expect(await statusOf(port, { target: "/no" })).toBe(403);
+});
+
+it("a gate that was taken away lets everything by", async () => {
+  const { app, shake } = await served(libraries[0].library, async (instance) => {
+    await instance.register(firmshake, { checks: [() => refuse("forbidden")] });
+    route(instance, "/chat");
+  });
+  expect((await shake()).status).toBe(403);
+  app.firmshake.detach();
+  expect((await shake()).status).toBe(101);
+});
