@@ -49,12 +49,12 @@ export const onKoa =
     return gate;
   };
 
-function passportOfUsers(): KoaPassport {
+function passportOfUsers(): InstanceType<typeof KoaPassport> {
   const passport = new KoaPassport();
   passport.use(
     new LocalStrategy((id, password, done) => done(null, isPassword(id, password) && { id })),
   );
-  passport.serializeUser((user: { id: string }, done) => done(null, user.id));
+  passport.serializeUser<string>((user, done) => done(null, (user as { id: string }).id));
   passport.deserializeUser((id: string, done) => done(null, { id }));
   return passport;
 }

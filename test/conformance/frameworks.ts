@@ -15,8 +15,8 @@ import express from "express";
 import express4 from "express4";
 import fastify from "fastify";
 import Koa from "koa";
-import Koa2 from "koa2";
 import { WebSocketServer } from "ws";
+import { Koa2 } from "../koa/libraries.ts";
 
 /** What every framework is asked to serve alike. */
 export interface Application {

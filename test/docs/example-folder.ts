@@ -35,7 +35,6 @@ const compilerConfig = {
     experimentalDecorators: true,
     emitDecoratorMetadata: true,
   },
-  // Libraries that bring no types, and that pages name.
-  include: ["*.ts", join(root, "test/composition/untyped.d.ts")],
+  include: ["*.ts"],
   exclude: [],
 };

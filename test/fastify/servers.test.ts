@@ -1,4 +1,5 @@
 import dns from "node:dns";
+import { once } from "node:events";
 import { createServer } from "node:http";
 import websocket from "@fastify/websocket";
 import { allow, firmshake, insecureAnyOrigin, refuse } from "@firmshake/fastify";
@@ -6,6 +7,7 @@ import Fastify, { type FastifyInstance } from "fastify";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { WebSocketServer } from "ws";
 import { makeCertificate } from "../support/certificate.ts";
+import { answerOver, clientFrame, openSession, openStream } from "../support/http2.ts";
 import { dial, handshakeText, statusOf } from "../support/raw-client.ts";
 import { connectionsOf, deferred, echoing, echoOf, openWebSocket } from "../support/server.ts";
 import { libraries, listening, route, served } from "./apps.ts";
@@ -51,12 +53,25 @@ describe("an app on", () => {
     },
   );
 
-  it("http2 that offers extended CONNECT is refused at start", async () => {
-    const http2 = { ...certificate, allowHTTP1: true, settings: { enableConnectProtocol: true } };
-    const app = Fastify({ http2: true, https: http2 }) as unknown as Any;
-    const start = async (): Promise<unknown> => await app.register(firmshake);
-    await expect(start()).rejects.toMatchObject({ code: "ERR_FIRMSHAKE_HTTP2_UNGUARDED" });
-  });
+  it.each(libraries)(
+    "http2 with WebSockets as streams is guarded, with $library",
+    async ({ library }) => {
+      const settings = { enableConnectProtocol: true };
+      const http2 = { ...certificate, allowHTTP1: true, settings };
+      const app = Fastify({ http2: true, https: http2 }) as unknown as Any;
+      if (library === "@fastify/websocket") await app.register(websocket);
+      await app.register(firmshake, { checks: [open] });
+      route(app, "/chat");
+      route(app, "/no", { checks: [() => refuse("forbidden")] });
+      if (library !== "@fastify/websocket") echoing(new WebSocketServer({ server: app.server }));
+      const session = await openSession(await listening(app), { isTls: true });
+      const { stream } = await openStream(session);
+      stream.write(clientFrame("hello"));
+      const [frame] = (await once(stream, "data")) as [Buffer];
+      expect(frame.subarray(2).toString()).toBe("hello");
+      expect(await answerOver(session, { ":path": "/no" })).toMatchObject({ status: 403 });
+    },
+  );
 });
 
 describe("localhost, where Fastify has a server for each address", () => {

@@ -132,13 +132,13 @@ declare module "sockjs" {
 
 declare module "sockjs-client" {
   class SockJsClient {
-    constructor(url: string, reserved: null, options: { readonly transports: string });
+    constructor(url: string, reserved: null, options: { readonly transports: string | string[] });
     send(text: string): void;
     close(code?: number): void;
-    onopen: unknown;
-    onmessage: unknown;
+    onopen: () => void;
+    onmessage: (event: { readonly data: string }) => void;
     onerror: unknown;
-    onclose: unknown;
+    onclose: (event: { readonly code: number; readonly reason: string }) => void;
   }
 
   export = SockJsClient;
