@@ -10,7 +10,7 @@ import { koaEasyWsLibrary } from "./koa-easy-ws.ts";
 import { koaWebsocketLibrary } from "./koa-websocket.ts";
 import type { Library } from "./library.ts";
 import { nestSocketIo, nestWs } from "./nest.ts";
-import { socketIo } from "./socket-io.ts";
+import { socketIo, socketIoPolling } from "./socket-io.ts";
 import { sockJs } from "./sockjs.ts";
 import { websocketLibrary } from "./websocket.ts";
 import { wsWithoutServer, wsWithServer } from "./ws.ts";
@@ -20,6 +20,7 @@ export const libraries: readonly Library[] = [
   wsWithServer,
   wsWithoutServer,
   socketIo,
+  socketIoPolling,
   fastify,
   expressWsLibrary,
   koaWebsocketLibrary,

@@ -21,6 +21,8 @@ export interface Library {
   readonly start: (app: Application, prepare: (server: Server) => void) => Promise<Started>;
   /** Rejects where the server refuses. */
   readonly connect: (port: number) => Promise<Client>;
+  /** Whether its handshake is an ordinary request, and whatever it says a request of its own. */
+  readonly polls?: boolean;
   /** The frame by which a client says that text. */
   readonly frameOf: (text: string) => Buffer;
   /** The frame that a client must send before it may say something, and what shows that it was answered. */

@@ -72,7 +72,11 @@ export async function serve(library: Library, options: ServeOptions = {}): Promi
 }
 
 /** The handshake of the library's client, by hand. */
-export function handshakeFor({ target, protocols }: Library, sketch: RawHandshake = {}): string {
+export function handshakeFor(
+  { target, protocols, polls = false }: Library,
+  sketch: RawHandshake = {},
+): string {
+  if (polls) return pollText(sketch.target ?? target);
   const offered = protocols?.join(", ");
   return handshakeText({
     target,
@@ -80,6 +84,17 @@ export function handshakeFor({ target, protocols }: Library, sketch: RawHandshak
     headers: { "Sec-WebSocket-Protocol": offered, ...sketch.headers },
   });
 }
+
+const pollText = (target: string): string =>
+  handshakeText({
+    target: target.includes("?") ? target : `${target}?transport=polling`,
+    headers: {
+      Upgrade: undefined,
+      Connection: undefined,
+      "Sec-WebSocket-Version": undefined,
+      "Sec-WebSocket-Key": undefined,
+    },
+  });
 
 /** Says that text by hand, as the library's client does once it is connected, and waits for the answer. */
 export async function sayByHand(
@@ -97,7 +112,11 @@ export async function sayByHand(
 }
 
 /** What a hasty client sends to say those texts, before it has heard anything. */
-export function earlyFrames({ opening, frameOf }: Library, texts: readonly string[]): Buffer {
+export function earlyFrames(
+  { opening, frameOf, polls = false }: Library,
+  texts: readonly string[],
+): Buffer {
+  if (polls) return Buffer.alloc(0);
   const frames = texts.map(frameOf);
   return Buffer.concat(opening === undefined ? frames : [opening.frame, ...frames]);
 }

@@ -25,6 +25,20 @@ export const socketIo: Library = {
   lacks: { early: "it drops what comes before it has sent its own first packet" },
 };
 
+/** Its whole sessions are compared byte for byte in `socket-io/transparency.test.ts`. */
+export const socketIoPolling: Library = {
+  ...socketIo,
+  name: "Socket.IO (polling)",
+  target: "/socket.io/?EIO=4&transport=polling",
+  polls: true,
+  connect: (port) => socketIoClient(port, "polling"),
+  lacks: {
+    haste: "its messages are requests of their own, each of which passes the policy",
+    early: "its messages are requests of their own, each of which passes the policy",
+    tokens: "polling has no subprotocols",
+  },
+};
+
 function converse(app: Application, socket: Socket): void {
   app.connected(socket.request);
   socket.on("say", (text: string) => {

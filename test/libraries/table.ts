@@ -60,4 +60,5 @@ const introduction = `Firmshake stands in front of the library and is no part of
 started in its ordinary way, at the version shown, reached by its own client over a real socket, and put through the same tests
 ([\`test/libraries\`](../test/libraries)). ✓ is a test that passed; – is something that the library cannot have, with or without a gate.
 
-Transports that are no WebSockets (SockJS's streaming and polling) are ordinary requests, which the middleware of the application guards.`;
+Transports that are no WebSockets are held as well: those of Socket.IO by themselves, those of SockJS where their paths are named in the
+gate's option \`polling\`.`;
