@@ -19,6 +19,9 @@ import {
 } from "./answer-reader.ts";
 import { ImproperAnswer } from "./improper-answer.ts";
 
+// Taken at load: tests of applications replace the globals by faked ones.
+const { setImmediate, process } = globalThis;
+const { nextTick } = process;
 const { NGHTTP2_CANCEL, NGHTTP2_INTERNAL_ERROR, NGHTTP2_NO_ERROR } = constants;
 
 /** The socket that libraries get for a stream. */
@@ -200,7 +203,7 @@ export class StreamSocket extends Duplex {
     this.#closeStream();
     this.#waiting?.(error ?? new Error("The socket was destroyed."));
     callback(error);
-    process.nextTick(() => this.emit("close", error !== null));
+    nextTick(() => this.emit("close", error !== null));
   }
 
   /** From the opening on, too: Node throws away what was sent on a stream that has ended and that nobody has begun to read. */
@@ -295,10 +298,10 @@ export class StreamSocket extends Duplex {
     }
   }
 
-  /** RFC 9113 §8.1: the client need not send the rest. */
+  /** RFC 9113 §8.1: the client need not send the rest. Some versions of Node drop headers that wait to be sent when a stream is closed. */
   #endAndClose(): void {
     const stream = this.#stream;
-    stream.end(() => stream.close(NGHTTP2_NO_ERROR));
+    stream.end(() => setImmediate(() => stream.close(NGHTTP2_NO_ERROR)));
     if (!linger(stream)) setImmediate(() => stream.destroy());
   }
 
