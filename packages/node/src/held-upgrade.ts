@@ -142,7 +142,7 @@ function conclude(held: Held, given: Ruling): boolean {
   const { holding, target, handshake } = held;
   const ruling = redeemRuling(given, handshake);
   if (ruling.outcome === "permitted") {
-    if (target.socket.destroyed || target.socket.readableEnded) return abandon(held, ruling);
+    if (target.isGone()) return abandon(held, ruling);
     if (target.earlyBytes() > holding.maxEarlyBytes) {
       return refuseWith(held, earlyData, ruling);
     }

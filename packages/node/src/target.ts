@@ -13,6 +13,8 @@ export interface Target {
   readonly ownSocket: Duplex | undefined;
   /** What the request was made up from, where it came over HTTP/2. */
   readonly connect: ExtendedConnect | undefined;
+  /** Whether nobody is there any more to be handed over. */
+  readonly isGone: () => boolean;
   /** What the client has sent behind the handshake so far. */
   readonly earlyBytes: () => number;
   readonly refuse: (refusal: Refusal) => void;
@@ -36,6 +38,7 @@ export function socketTarget(
     response: undefined,
     ownSocket: socket,
     connect: undefined,
+    isGone: () => socket.destroyed || socket.readableEnded,
     earlyBytes: () => head.length + socket.readableLength,
     refuse: (refusal) => {
       // Behind the beginning of somebody's answer a second one would be read as part of it.
@@ -69,6 +72,7 @@ export function requestTarget(
     response,
     ownSocket: undefined,
     connect: undefined,
+    isGone: () => request.socket.destroyed || request.socket.readableEnded,
     earlyBytes: () => 0,
     refuse: (refusal) => {
       if (response.destroyed || response.writableEnded) return;

@@ -29,6 +29,7 @@ export function streamTarget(
     response: undefined,
     ownSocket: socket,
     connect,
+    isGone: () => socket.isGone,
     earlyBytes: () => socket.unreadBytes,
     refuse: (refusal) => {
       socket.on("error", ignore);
