@@ -3,20 +3,10 @@ import { createServer } from "node:http";
 import { allow, attach, guard, insecureAnyOrigin, refuse } from "@firmshake/node";
 import { expect, it } from "vitest";
 import { WebSocketServer } from "ws";
+import { randomNumbers } from "../support/random-numbers.ts";
 import { dial, handshakeText, textFrame } from "../support/raw-client.ts";
 import { connectionsOf, echoing, echoOf, listen, openWebSocket } from "../support/server.ts";
 import { captureThrown } from "../support/thrown.ts";
-
-/** The same numbers in every run (mulberry32). */
-function randomNumbers(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 

@@ -8,6 +8,7 @@ import {
   guard,
   type Handshake,
   insecureAnyOrigin,
+  refuse,
 } from "@firmshake/node";
 import { describe, expect, it } from "vitest";
 import {
@@ -96,6 +97,39 @@ describe("while a check runs", () => {
     asked[0]?.decide(allow);
     expect([handedOver, thrown]).toEqual([[], []]);
   });
+
+  it.each([
+    ["closed", (stream: ServerHttp2Stream) => stream.close(8)],
+    ["destroyed", (stream: ServerHttp2Stream) => stream.destroy()],
+  ])(
+    "a stream that is %s in the tick of its decision is neither answered nor handed over",
+    async (_, end) => {
+      const thrown = captureThrown();
+      const server = offeringServer();
+      const streams: ServerHttp2Stream[] = [];
+      server.on("session", (session: ServerHttp2Session) => {
+        session.on("stream", (stream) => streams.push(stream));
+      });
+      const events: DecisionEvent[] = [];
+      const policy = guard(insecureAnyOrigin(), async ({ path }) => {
+        await new Promise(setImmediate);
+        end(streams.at(-1) as ServerHttp2Stream);
+        return path === "/chat" ? allow : refuse("forbidden");
+      });
+      const { port, handedOver } = await gatedServer(
+        policy,
+        { onDecision: (event) => events.push(event) },
+        server,
+      );
+      const session = await openSession(port);
+      for (const path of ["/chat", "/no"]) {
+        expect((await answerTo(askFor(session, { ":path": path }))).status).toBeUndefined();
+      }
+      await expect.poll(() => events.length).toBe(2);
+      expect(events[0]).toMatchObject({ outcome: "abandoned" });
+      expect([handedOver, thrown]).toEqual([[], []]);
+    },
+  );
 
   it("a client that says goodbye to the session is served still", async () => {
     const { policy, asked } = slow();

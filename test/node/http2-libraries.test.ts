@@ -5,7 +5,6 @@ import { createRequire } from "node:module";
 import type { Duplex } from "node:stream";
 import fastifyWebsocket from "@fastify/websocket";
 import { allow, attach, connectionOf, guard, insecureAnyOrigin, refuse } from "@firmshake/node";
-import { attach as attachEngine } from "engine.io";
 import Fastify from "fastify";
 import { createProxyServer } from "http-proxy-3";
 import { Server as SocketIoServer } from "socket.io";
@@ -29,6 +28,14 @@ const require = createRequire(import.meta.url);
 interface Emitting<Event> {
   readonly on: (event: string, listener: (given: Event) => void) => void;
 }
+const { attach: attachEngine } = createRequire(require.resolve("socket.io"))("engine.io") as {
+  readonly attach: (
+    server: Server,
+    options: object,
+  ) => Emitting<Emitting<string> & { readonly send: (text: string) => void }> & {
+    readonly close: () => void;
+  };
+};
 const FayeWebSocket = require("faye-websocket") as new (
   request: IncomingMessage,
   socket: Duplex,
@@ -77,7 +84,7 @@ const libraries: readonly Library[] = [
     path: "/engine.io/?EIO=4&transport=websocket",
     mount: (server) => {
       const engine = attachEngine(server, {});
-      engine.on("connection", (socket: Emitting<string> & { send: (text: string) => void }) => {
+      engine.on("connection", (socket) => {
         socket.on("message", (text) => socket.send(text));
       });
       onTestFinished(() => void engine.close());

@@ -17,9 +17,10 @@ export interface Target {
   readonly ownSocket: Duplex | undefined;
   /** What the request was made up from, where it came over HTTP/2. */
   readonly connect: ExtendedConnect | undefined;
+  /** Whether nobody is there any more to be handed over. */
+  readonly isGone: () => boolean;
   /** What the client has sent behind the handshake so far. */
   readonly earlyBytes: () => number;
-  readonly isGone: () => boolean;
   /** Whether somebody has read from a body that is the library's. */
   readonly isBodyTouched: () => boolean;
   /** Calls when the client leaves, until the answer is called. */

@@ -25,11 +25,11 @@ export function openingRefusal(handshake: Handshake): Refusal | undefined {
 
 function findOpeningRefusal(handshake: Handshake): Refusal | undefined {
   const { headers } = handshake;
-  const { maxHeaderLines, pseudoHeaders } = sourceOf(handshake);
+  const { maxHeaderLines, showsConnectionHeader, pseudoHeaders } = sourceOf(handshake);
   if (headers.count >= maxHeaderLines) return tooManyHeaders;
   const transport =
     pseudoHeaders === undefined
-      ? upgradeRefusal(handshake)
+      ? upgradeRefusal(handshake, showsConnectionHeader)
       : connectRefusal(handshake, new HeaderLines(pseudoHeaders));
   if (transport !== undefined) return transport;
   if (hasBody(headers)) return body;
@@ -71,13 +71,12 @@ function hasOneHost(headers: HeaderLines): boolean {
 }
 
 /** What asks for the WebSocket in HTTP/1.1. */
-function upgradeRefusal(handshake: Handshake): Refusal | undefined {
+function upgradeRefusal(handshake: Handshake, showsConnectionHeader: boolean): Refusal | undefined {
   const { method, httpVersion, target, headers } = handshake;
   if (method !== "GET") return wrongMethod;
   if (httpVersion !== undefined && httpVersion !== "1.1") return malformed.http;
   if (!isPlainPath(target)) return wrongTarget;
   if (headers.only("upgrade")?.toLowerCase() !== "websocket") return malformed.upgrade;
-  const { showsConnectionHeader } = sourceOf(handshake);
   return showsConnectionHeader && !asksForUpgrade(headers) ? malformed.connection : undefined;
 }
 

@@ -19,6 +19,9 @@ import {
 } from "./answer-reader.ts";
 import { ImproperAnswer } from "./improper-answer.ts";
 
+// Taken at load: tests of applications replace the globals by faked ones.
+const { setImmediate, process } = globalThis;
+const { nextTick } = process;
 const { NGHTTP2_CANCEL, NGHTTP2_INTERNAL_ERROR, NGHTTP2_NO_ERROR } = constants;
 
 /** The socket that libraries get for a stream. */
@@ -66,19 +69,26 @@ export class StreamSocket extends Duplex {
     });
     stream.on("close", () => this.#onStreamClose());
     stream.on("drain", () => this.#onDrain());
-    if (stream.destroyed || stream.closed) this.destroy();
+    if (this.isGone) this.destroy();
+  }
+
+  /** A stream that was reset says so a tick later. */
+  get isGone(): boolean {
+    return this.destroyed || this.#isStreamGone();
   }
 
   /** Answers in the library's stead, unless it has begun to. */
   refuse(refusal: Refusal): void {
-    if (this.#phase !== "unanswered" || this.destroyed) return;
+    if (this.#phase !== "unanswered") return;
     const { status, headers, body } = answerOf(refusal);
     const fields = headers.map(([name, value]): AnswerField => [name.toLowerCase(), value]);
     const bytes = Buffer.from(body);
-    this.#phase = "answering";
-    this.#respond(status, [...fields, ["content-length", String(bytes.length)]]);
-    this.#stream.write(bytes);
-    this.#endAnswer();
+    fields.push(["content-length", String(bytes.length)]);
+    this.#attempt(() => [
+      { kind: "head", head: { status, fields } },
+      { kind: "bytes", bytes },
+      { kind: "end" },
+    ]);
   }
 
   get bytesRead(): number {
@@ -200,7 +210,7 @@ export class StreamSocket extends Duplex {
     this.#closeStream();
     this.#waiting?.(error ?? new Error("The socket was destroyed."));
     callback(error);
-    process.nextTick(() => this.emit("close", error !== null));
+    nextTick(() => this.emit("close", error !== null));
   }
 
   /** From the opening on, too: Node throws away what was sent on a stream that has ended and that nobody has begun to read. */
@@ -247,6 +257,10 @@ export class StreamSocket extends Duplex {
   /** Carries out what the library's answer comes to; one that is none resets the stream. */
   #attempt(read: () => readonly AnswerPart[]): void {
     if (this.#phase === "answered" || this.#phase === "broken") return;
+    if (this.#isStreamGone()) {
+      this.destroy();
+      return;
+    }
     try {
       for (const part of read()) this.#carryOut(part);
     } catch (error) {
@@ -295,10 +309,10 @@ export class StreamSocket extends Duplex {
     }
   }
 
-  /** RFC 9113 §8.1: the client need not send the rest. */
+  /** RFC 9113 §8.1: the client need not send the rest. Some versions of Node drop headers that wait to be sent when a stream is closed. */
   #endAndClose(): void {
     const stream = this.#stream;
-    stream.end(() => stream.close(NGHTTP2_NO_ERROR));
+    stream.end(() => setImmediate(() => stream.close(NGHTTP2_NO_ERROR)));
     if (!linger(stream)) setImmediate(() => stream.destroy());
   }
 
@@ -312,6 +326,10 @@ export class StreamSocket extends Duplex {
     else if (this.#phase === "broken") stream.close(NGHTTP2_INTERNAL_ERROR);
     else if (this.#phase === "open" && this.#waiting === undefined) this.#endAndClose();
     else stream.close(NGHTTP2_CANCEL);
+  }
+
+  #isStreamGone(): boolean {
+    return this.#stream.destroyed || this.#stream.closed;
   }
 
   #hasSaidAll(): boolean {

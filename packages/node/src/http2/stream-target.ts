@@ -30,8 +30,8 @@ export function streamTarget(
     response: undefined,
     ownSocket: socket,
     connect,
+    isGone: () => socket.isGone,
     earlyBytes: () => socket.unreadBytes,
-    isGone: () => socket.destroyed || socket.readableEnded,
     isBodyTouched: () => false,
     watch: watchSocket(socket),
     refuse: (refusal) => {
