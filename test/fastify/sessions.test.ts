@@ -15,8 +15,8 @@ import {
 } from "@firmshake/fastify";
 import type { FastifyInstance } from "fastify";
 import { describe, expect, it } from "vitest";
-import { captureWarnings } from "../express/apps.ts";
 import { handshakeOf, thrownBy } from "../support/handshakes.ts";
+import { captureWarnings } from "../support/warnings.ts";
 import { libraries, route, scoped, served } from "./apps.ts";
 
 declare module "fastify" {
