@@ -128,6 +128,20 @@ describe.each(libraries)("$library", ({ library }) => {
     },
   );
 
+  it("so does one that another plugin puts on routes, behind the plugin", async () => {
+    const { shake, accepted } = await served(library, async (app) => {
+      await app.register(firmshake, { checks: [open] });
+      app.addHook("onRoute", (options) => {
+        const own = async (_request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> =>
+          reply.code(401).send("who?");
+        options.preHandler = [options.preHandler ?? [], own].flat();
+      });
+      route(app, "/chat");
+    });
+    expect(await shake()).toMatchObject({ status: 401, body: "who?" });
+    expect(accepted).toEqual([]);
+  });
+
   it("checks find Fastify's request, with what hooks have put there", async () => {
     const found = deferred<unknown>();
     const tenant = guard(open, (handshake) => {

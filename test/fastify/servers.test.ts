@@ -67,7 +67,8 @@ describe("localhost, where Fastify has a server for each address", () => {
       options: object,
       done: (error: null, found: unknown) => void,
     ) => {
-      if (!("all" in options) || options.all !== true) return lookup(name, options, done as never);
+      if (name !== "localhost" || !("all" in options && options.all))
+        return lookup(name, options, done as never);
       done(null, [
         { address: "127.0.0.1", family: 4 },
         { address: "127.0.0.2", family: 4 },
@@ -158,6 +159,30 @@ describe("close", () => {
 
 describe("several libraries", () => {
   const paths = { "/chat": "@fastify/websocket", "/other": "ws" };
+
+  it.each([true, false])(
+    "on one server, @fastify/websocket in front of the plugin: %s",
+    async (isBefore) => {
+      const app = Fastify();
+      if (isBefore) await app.register(websocket);
+      await app.register(firmshake, { checks: [open] });
+      if (!isBefore) await app.register(websocket);
+      app.get("/chat", { websocket: true }, (socket) => {
+        socket.on("message", () => socket.send("chat"));
+      });
+      app.get("/page", async () => "page");
+      const wss = new WebSocketServer({ noServer: true });
+      app.server.on("upgrade", (request, socket, head) => {
+        if (request.url === "/page") wss.handleUpgrade(request, socket, head, () => undefined);
+      });
+      const port = await listening(app);
+      const chat = await openWebSocket(`ws://127.0.0.1:${port}/chat`);
+      expect(await echoOf(chat, "?")).toBe("chat");
+      chat.terminate();
+      expect(await (await fetch(`http://127.0.0.1:${port}/page`)).text()).toBe("page");
+      expect((await fetch(`http://127.0.0.1:${port}/chat`)).status).toBe(404);
+    },
+  );
 
   it("on one server: one decision, and a second lifecycle of @fastify/websocket's own", async () => {
     const app = Fastify();
