@@ -188,6 +188,23 @@ describe.each(libraries)("$library", ({ library }) => {
     expect(await client.until("hello")).toContain("101 Switching Protocols");
   });
 
+  it("what is decided at once is handed over at once", async () => {
+    const order: string[] = [];
+    const { app, shake } = await served(library, async (instance) => {
+      instance.addHook("onRequest", (_request, _reply, done) => {
+        process.nextTick(() => order.push("next tick"));
+        done();
+      });
+      await instance.register(firmshake, { checks: [open, () => allow] });
+      route(instance, "/chat");
+    });
+    const noteAccepted = (): void => void order.push("accepted");
+    if (app.websocketServer === undefined) app.server.on("upgrade", noteAccepted);
+    else app.websocketServer.on("connection", noteAccepted);
+    expect((await shake()).status).toBe(101);
+    expect(order).toEqual(["accepted", "next tick"]);
+  });
+
   it("ordinary requests are not decided on", async () => {
     const { port } = await served(library, async (app) => {
       await app.register(firmshake, { checks: [() => refuse("forbidden")] });

@@ -1,8 +1,10 @@
 import dns from "node:dns";
 import { createServer } from "node:http";
 import websocket from "@fastify/websocket";
-import { allow, firmshake, insecureAnyOrigin, refuse } from "@firmshake/fastify";
+import { allow, firmshake, insecureAnyOrigin, origin, refuse } from "@firmshake/fastify";
 import Fastify, { type FastifyInstance } from "fastify";
+import { Server as SocketServer } from "socket.io";
+import { type Socket as ClientSocket, io as connectClient } from "socket.io-client";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { WebSocketServer } from "ws";
 import { makeCertificate } from "../support/certificate.ts";
@@ -245,6 +247,34 @@ describe("several libraries", () => {
     expect([upgrades, lifecycles]).toEqual([0, 2]);
     socket.terminate();
     elsewhere.close();
+  });
+
+  it("Socket.IO is guarded by the instance's policy", async () => {
+    const app = Fastify();
+    await app.register(firmshake, { checks: [origin(["https://app.example.com"])] });
+    app.get("/page", async () => "page");
+    await app.ready();
+    const io = new SocketServer(app.server);
+    io.on("connection", (socket) => {
+      socket.on("ask", (answer: (text: string) => void) => answer("well"));
+    });
+    const port = await listening(app);
+    const open = (Origin: string): ClientSocket => {
+      const client = connectClient(`http://127.0.0.1:${port}`, {
+        transports: ["websocket"],
+        extraHeaders: { Origin },
+        reconnection: false,
+      });
+      onTestFinished(() => void client.disconnect());
+      return client;
+    };
+    expect(await open("https://app.example.com").emitWithAck("ask")).toBe("well");
+    const refused = open("https://evil.test");
+    const error = await new Promise((resolve) => refused.once("connect_error", resolve));
+    expect(error).toBeInstanceOf(Error);
+    expect(io.engine.clientsCount).toBe(1);
+    expect(await (await fetch(`http://127.0.0.1:${port}/page`)).text()).toBe("page");
+    io.disconnectSockets(true);
   });
 
   it("a listener of one's own by the same name as theirs is not called with what is no upgrade", async () => {
