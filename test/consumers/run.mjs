@@ -22,7 +22,10 @@ const consumers = [
 ];
 
 /** What a user's own project has beside ours, in the versions that the tests run with. */
-const neighbours = ["express", "koa", "ws", "@types/express", "@types/node", "@types/ws"];
+const neighbours = [
+  ...["express", "koa", "fastify", "ws"],
+  ...["@types/express", "@types/node", "@types/ws"],
+];
 
 const compiler = join(root, "node_modules/typescript/bin/tsc");
 const { values: options } = parseArgs({ options: { results: { type: "string" } } });

@@ -128,6 +128,20 @@ describe.each(libraries)("$library", ({ library }) => {
     },
   );
 
+  it("so does one that another plugin puts on routes, behind the plugin", async () => {
+    const { shake, accepted } = await served(library, async (app) => {
+      await app.register(firmshake, { checks: [open] });
+      app.addHook("onRoute", (options) => {
+        const own = async (_request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> =>
+          reply.code(401).send("who?");
+        options.preHandler = [options.preHandler ?? [], own].flat();
+      });
+      route(app, "/chat");
+    });
+    expect(await shake()).toMatchObject({ status: 401, body: "who?" });
+    expect(accepted).toEqual([]);
+  });
+
   it("checks find Fastify's request, with what hooks have put there", async () => {
     const found = deferred<unknown>();
     const tenant = guard(open, (handshake) => {
@@ -172,6 +186,23 @@ describe.each(libraries)("$library", ({ library }) => {
     const client = await dial(port);
     client.send(Buffer.concat([Buffer.from(handshakeText()), textFrame("hello")]));
     expect(await client.until("hello")).toContain("101 Switching Protocols");
+  });
+
+  it("what is decided at once is handed over at once", async () => {
+    const order: string[] = [];
+    const { app, shake } = await served(library, async (instance) => {
+      instance.addHook("onRequest", (_request, _reply, done) => {
+        process.nextTick(() => order.push("next tick"));
+        done();
+      });
+      await instance.register(firmshake, { checks: [open, () => allow] });
+      route(instance, "/chat");
+    });
+    const noteAccepted = (): void => void order.push("accepted");
+    if (app.websocketServer === undefined) app.server.on("upgrade", noteAccepted);
+    else app.websocketServer.on("connection", noteAccepted);
+    expect((await shake()).status).toBe(101);
+    expect(order).toEqual(["accepted", "next tick"]);
   });
 
   it("ordinary requests are not decided on", async () => {

@@ -2,8 +2,10 @@ import dns from "node:dns";
 import { once } from "node:events";
 import { createServer } from "node:http";
 import websocket from "@fastify/websocket";
-import { allow, firmshake, insecureAnyOrigin, refuse } from "@firmshake/fastify";
+import { allow, firmshake, insecureAnyOrigin, origin, refuse } from "@firmshake/fastify";
 import Fastify, { type FastifyInstance } from "fastify";
+import { Server as SocketServer } from "socket.io";
+import { type Socket as ClientSocket, io as connectClient } from "socket.io-client";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { WebSocketServer } from "ws";
 import { makeCertificate } from "../support/certificate.ts";
@@ -82,7 +84,8 @@ describe("localhost, where Fastify has a server for each address", () => {
       options: object,
       done: (error: null, found: unknown) => void,
     ) => {
-      if (!("all" in options) || options.all !== true) return lookup(name, options, done as never);
+      if (name !== "localhost" || !("all" in options && options.all))
+        return lookup(name, options, done as never);
       done(null, [
         { address: "127.0.0.1", family: 4 },
         { address: "127.0.0.2", family: 4 },
@@ -174,6 +177,30 @@ describe("close", () => {
 describe("several libraries", () => {
   const paths = { "/chat": "@fastify/websocket", "/other": "ws" };
 
+  it.each([true, false])(
+    "on one server, @fastify/websocket in front of the plugin: %s",
+    async (isBefore) => {
+      const app = Fastify();
+      if (isBefore) await app.register(websocket);
+      await app.register(firmshake, { checks: [open] });
+      if (!isBefore) await app.register(websocket);
+      app.get("/chat", { websocket: true }, (socket) => {
+        socket.on("message", () => socket.send("chat"));
+      });
+      app.get("/page", async () => "page");
+      const wss = new WebSocketServer({ noServer: true });
+      app.server.on("upgrade", (request, socket, head) => {
+        if (request.url === "/page") wss.handleUpgrade(request, socket, head, () => undefined);
+      });
+      const port = await listening(app);
+      const chat = await openWebSocket(`ws://127.0.0.1:${port}/chat`);
+      expect(await echoOf(chat, "?")).toBe("chat");
+      chat.terminate();
+      expect(await (await fetch(`http://127.0.0.1:${port}/page`)).text()).toBe("page");
+      expect((await fetch(`http://127.0.0.1:${port}/chat`)).status).toBe(404);
+    },
+  );
+
   it("on one server: one decision, and a second lifecycle of @fastify/websocket's own", async () => {
     const app = Fastify();
     const lifecycles: string[] = [];
@@ -235,6 +262,34 @@ describe("several libraries", () => {
     expect([upgrades, lifecycles]).toEqual([0, 2]);
     socket.terminate();
     elsewhere.close();
+  });
+
+  it("Socket.IO is guarded by the instance's policy", async () => {
+    const app = Fastify();
+    await app.register(firmshake, { checks: [origin(["https://app.example.com"])] });
+    app.get("/page", async () => "page");
+    await app.ready();
+    const io = new SocketServer(app.server);
+    io.on("connection", (socket) => {
+      socket.on("ask", (answer: (text: string) => void) => answer("well"));
+    });
+    const port = await listening(app);
+    const open = (Origin: string): ClientSocket => {
+      const client = connectClient(`http://127.0.0.1:${port}`, {
+        transports: ["websocket"],
+        extraHeaders: { Origin },
+        reconnection: false,
+      });
+      onTestFinished(() => void client.disconnect());
+      return client;
+    };
+    expect(await open("https://app.example.com").emitWithAck("ask")).toBe("well");
+    const refused = open("https://evil.test");
+    const error = await new Promise((resolve) => refused.once("connect_error", resolve));
+    expect(error).toBeInstanceOf(Error);
+    expect(io.engine.clientsCount).toBe(1);
+    expect(await (await fetch(`http://127.0.0.1:${port}/page`)).text()).toBe("page");
+    io.disconnectSockets(true);
   });
 
   it("a listener of one's own by the same name as theirs is not called with what is no upgrade", async () => {

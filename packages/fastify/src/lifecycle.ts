@@ -54,7 +54,12 @@ function onRoute(this: FastifyInstance, route: RouteOptions): void {
     route[layer.hook] = [route[layer.hook] ?? [], decideFor(layer)].flat() as Hook[];
     this.addHook("onReady", async () => void policyOf(this, layer));
   }
-  route.preHandler = [route.preHandler ?? [], endWalk].flat();
+  const { handler } = route;
+  // `@fastify/websocket` makes a handler of its own for these, and may do so behind us.
+  if ("websocket" in route) route.preHandler = [route.preHandler ?? [], endWalk].flat();
+  route.handler = function (request, reply) {
+    return endsWalk(request, reply) ? undefined : handler.call(this, request, reply);
+  };
 }
 
 /** Ordinary requests are neither held nor handed over, and pass. */
@@ -70,18 +75,21 @@ const decideFor =
     passGuards(guards, raw, { goOn: done, leave: () => leave(request, reply), fail });
   };
 
-/** Behind all other hooks. Inside, whoever accepts ends the walk. */
-const endWalk: Hook = (request, reply, done) => {
+/** Behind all hooks. Inside, whoever accepts ends the walk. */
+function endsWalk(request: FastifyRequest, reply: FastifyReply): boolean {
   const walk = walkOf(request.raw);
-  if (walk === undefined || walk.isInside) return done();
+  if (walk === undefined || walk.isInside) return false;
   walk.end();
   leave(request, reply);
-};
+  return true;
+}
+
+const endWalk: Hook = (request, reply, done) => void (endsWalk(request, reply) || done());
 
 /** What has no route at all. What a hook calls not found is answered with that. */
-const endUnrouted: Hook = function (request, reply, done) {
-  if (!unrouted.has(request) || walkOf(request.raw)?.isAllowed !== true) return done();
-  return endWalk.call(this, request, reply, done);
+const endUnrouted: Hook = (request, reply, done) => {
+  const isEnd = unrouted.has(request) && walkOf(request.raw)?.isAllowed;
+  if (!isEnd || !endsWalk(request, reply)) done();
 };
 
 /** The gate answers, or hands over. */

@@ -71,9 +71,6 @@ const rankOf = ({ hook }: Layer): number => decidingHooks.indexOf(hook);
 /** A path without a route, below the prefix of a scope whose policy would not be asked there. */
 const isClaimed = (server: FastifyInstance, path: string): boolean =>
   (scopesOf.get(server.server) ?? []).some(({ prefix }) => {
-    const start = prefix
-      .replace(/[:*].*/, "")
-      .replace(/\/?$/, "/")
-      .toLowerCase();
+    const start = prefix.replace(/\/?([:*].*)?$/, "/").toLowerCase();
     return !server.prefix.startsWith(prefix) && `${path}/`.toLowerCase().startsWith(start);
   });

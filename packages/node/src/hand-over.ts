@@ -8,7 +8,11 @@ const protocolHeader = "sec-websocket-protocol";
 export function rewriteRequest(request: IncomingMessage, handshake: Handshake): void {
   const rewrite = rewriteOf(handshake);
   if (rewrite === undefined) return;
-  if (rewrite.target !== undefined) retarget(request, handshake.target, rewrite.target);
+  if (rewrite.target !== undefined) {
+    retarget(request, handshake.target, rewrite.target);
+    // Express 4 has parsed it on the way.
+    forgetWithheld((request as { readonly query?: unknown }).query, handshake);
+  }
   if (rewrite.protocols !== undefined) offerOnly(request, rewrite.protocols);
 }
 

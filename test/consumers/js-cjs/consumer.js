@@ -2,9 +2,11 @@ const assert = require("node:assert/strict");
 const { once } = require("node:events");
 const core = require("@firmshake/core");
 const { allowWith, attach, connectionOf, guard, origin } = require("@firmshake/express");
+const { firmshake } = require("@firmshake/fastify");
 const koa = require("@firmshake/koa");
 const node = require("@firmshake/node");
 const express = require("express");
+const fastify = require("fastify");
 const { WebSocket, WebSocketServer } = require("ws");
 
 assert.equal(node.guard, core.guard, "there is one copy of core");
@@ -37,6 +39,11 @@ async function main() {
   refused.on("error", () => {}).terminate();
 
   server.close();
+
+  const instance = fastify();
+  await instance.register(firmshake, { guard: chat });
+  assert.equal(instance.firmshake.pending, 0);
+  await instance.close();
 }
 
 void main();

@@ -5,9 +5,11 @@ import type { IncomingMessage } from "node:http";
 import type { AddressInfo } from "node:net";
 import { type Check, ConfigError } from "@firmshake/core";
 import { allowWith, attach, connectionOf, guard, origin } from "@firmshake/express";
+import { type FirmshakeOptions, firmshake } from "@firmshake/fastify";
 import type { GateOptions } from "@firmshake/node";
 
 import express = require("express");
+import fastify = require("fastify");
 
 import { WebSocket, WebSocketServer } from "ws";
 
@@ -40,6 +42,15 @@ async function main(): Promise<void> {
 
   assert.throws(() => origin(["*"]), ConfigError);
   server.close();
+
+  const policy: FirmshakeOptions = { guard: chat, ...options };
+  const instance = fastify();
+  await instance.register(firmshake, policy);
+  instance.get("/chat", { config: { firmshake: chat } }, ({ firmshake: connection }) => ({
+    path: connection?.path ?? "none",
+  }));
+  assert.deepEqual((await instance.inject("/chat")).json(), { path: "none" });
+  await instance.close();
 }
 
 void main();

@@ -47,16 +47,19 @@ function watchEntry<Name extends string>(
     walkOf(request)?.adopt(response);
     enter(request, response);
   };
-  return (listener) => {
+  const callsIt = (listener: object): boolean => {
     // Nobody else is called with what he does not expect.
     if (!String(listener).includes(`.${name}(`)) return false;
-    if (!known.has(listener)) {
-      probe = { method: "GET", url: "/", httpVersionMajor: 1, httpVersionMinor: 1, headers: {} };
-      const call = async (): Promise<unknown> =>
-        Reflect.apply(listener as Entry, app, [probe, new PassThrough(), Buffer.alloc(0)]);
-      call().catch(() => undefined);
-      known.set(listener, probe === undefined);
-    }
-    return known.get(listener) === true;
+    probe = { method: "GET", url: "/", httpVersionMajor: 1, httpVersionMinor: 1, headers: {} };
+    const call = async (): Promise<unknown> =>
+      Reflect.apply(listener as Entry, app, [probe, new PassThrough(), Buffer.alloc(0)]);
+    call().catch(() => undefined);
+    return probe === undefined;
+  };
+  return (listener) => {
+    const before = known.get(listener);
+    const isFound = before ?? callsIt(listener);
+    if (before === undefined) known.set(listener, isFound);
+    return isFound;
   };
 }
