@@ -65,6 +65,21 @@ describe.each(majors)("$major", ({ express }) => {
     expect(errors).toMatchObject([{ code: "ERR_FIRMSHAKE_NOT_ATTACHED" }]);
   });
 
+  it("and so is a polling request; but not where a gate was told to hold none, nor a preflight", async () => {
+    const app = express();
+    app.use(firmshake.guard());
+    app.use((_request, response) => void response.send("polled"));
+    const server = createServer(app);
+    const port = await listen(server);
+    const statusOfPoll = async (method = "GET"): Promise<number> =>
+      (await fetch(`http://127.0.0.1:${port}/?transport=polling`, { method })).status;
+    vi.stubEnv("NODE_ENV", "test");
+    expect(await statusOfPoll()).toBe(500);
+    expect(await statusOfPoll("OPTIONS")).toBe(200);
+    firmshake.attach(server, app, { polling: false });
+    expect(await statusOfPoll()).toBe(200);
+  });
+
   it("and so is one that express-ws sends by it", async () => {
     const { default: expressWs } = await import("express-ws");
     const app = express();

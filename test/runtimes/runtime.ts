@@ -70,7 +70,8 @@ export async function start(
   writeFileSync(file, `${code}\nconsole.log("port", ${port});\n`);
   const child = spawn(program, [...args, file], {
     cwd: folder,
-    env: { ...process.env, NO_COLOR: "1", DENO_NO_UPDATE_CHECK: "1" },
+    // Deno writes colours wherever the variable is set, whatever it says.
+    env: { ...process.env, NO_COLOR: "1", FORCE_COLOR: undefined, DENO_NO_UPDATE_CHECK: "1" },
     stdio: ["ignore", "pipe", "pipe"],
   });
   onTestFinished(() => {

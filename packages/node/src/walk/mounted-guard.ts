@@ -15,6 +15,8 @@ import {
 } from "@firmshake/core";
 import { isPromiseLike } from "@firmshake/core/gate";
 import { addPermit, handshakeOf, wasPermittedBy } from "../connection.ts";
+import { isAttached } from "../gate.ts";
+import { asksForPolling } from "../polling-request.ts";
 import { asksForWebSocket } from "../websocket-request.ts";
 import { expectAttach, noticeOrdinaryRequest } from "./attachment.ts";
 import { walkOf } from "./walk.ts";
@@ -41,7 +43,8 @@ export function guardMaker<Middleware extends object>(
 }
 
 /**
- * What a mounted guard does with each request that comes by. Ordinary requests pass. An upgrade on a walk is decided.
+ * What a mounted guard does with each request that comes by. Ordinary requests pass. An upgrade, or polling request, on a walk is
+ * decided.
  *
  * An upgrade that was handed over before is sent through the stack again by some libraries (express-ws): then a guard that has not let it
  * in decides now. An upgrade that no gate holds means that `attach` is missing.
@@ -54,7 +57,7 @@ export function passGuard(guard: Guard, request: IncomingMessage): MaybePromise<
   if (walk !== undefined) return settle(guard, walk.handshake, (verdict) => walk.note(verdict));
   const handshake = handshakeOf(request);
   if (handshake !== undefined) return decideAfterwards(guard, request, handshake);
-  if (asksForWebSocket(request.rawHeaders)) throw notAttached();
+  if (asksForWebSocket(request.rawHeaders) || isUnheldPoll(request)) throw notAttached();
   noticeOrdinaryRequest(request);
   return true;
 }
@@ -82,6 +85,12 @@ export function passGuards(
   const passing = passGuard(guard, request);
   if (isPromiseLike(passing)) passing.then(onPassed).then(undefined, passage.fail);
   else onPassed(passing);
+}
+
+/** A gate may have been told to hold none; without a gate nobody was told anything. */
+function isUnheldPoll({ url = "", method, socket }: IncomingMessage): boolean {
+  if (!asksForPolling(url) || method === "OPTIONS") return false;
+  return !isAttached((socket as { readonly server?: object } | undefined)?.server);
 }
 
 function decideAfterwards(
@@ -112,5 +121,5 @@ const errorOf = ({ status, title, code }: Refusal): Error =>
 const notAttached = (): Error =>
   new ConfigError(
     "ERR_FIRMSHAKE_NOT_ATTACHED",
-    "guard: this upgrade is held by no gate. Call attach(server, app) with the server that app.listen() returns.",
+    "guard: this upgrade, or polling request, is held by no gate. Call attach(server, app) with the server that app.listen() returns.",
   );
