@@ -8,6 +8,7 @@ import {
   insecureAnyOrigin,
   jwt,
   origin,
+  type RefuseOption,
   rateLimit,
   refuse,
   secure,
@@ -235,6 +236,14 @@ describe.each(frameworks)("$name", (framework) => {
     expect(answered.events).toEqual(expected.events);
   });
 
+  it("answers alike where refusals are said by a close frame", async () => {
+    const [expected, answered] = await Promise.all([
+      answersOf(frameworks[0] as Framework, "close"),
+      answersOf(framework, "close"),
+    ]);
+    expect(answered).toEqual(expected);
+  });
+
   it("leaves nothing behind of a client that resets during a check", async () => {
     const thrown = captureThrown();
     const entered = deferred<void>();
@@ -282,6 +291,19 @@ describe.each(frameworks)("$name", (framework) => {
 });
 
 describe("bare Node", () => {
+  it("says each refusal of a valid handshake by a close frame, where it is told to", async () => {
+    const { texts, events } = await answersOf(frameworks[0] as Framework, "close");
+    const said = texts.map((text, index) => `${table[index]?.name}: ${answerIn(text).status}`);
+    const closed = events.map((event) => (event as DecisionEvent).closeCode);
+    expect(said).toEqual(
+      table.map(({ name, status }, index) => {
+        return `${name}: ${closed[index] === undefined ? status : 101}`;
+      }),
+    );
+    const inHttp = table.filter(({ status }, at) => status !== 101 && closed[at] === undefined);
+    expect(inHttp.map(({ name }) => name)).toEqual(malformed);
+  });
+
   it("answers with the status of each row", async () => {
     const { texts } = await ofBareNode();
     const statuses = texts.map((text, index) => `${table[index]?.name}: ${answerIn(text).status}`);
@@ -295,6 +317,25 @@ describe("bare Node", () => {
   });
 });
 
+/** The rows that are no opening handshake. */
+const malformed = [
+  "an encoded letter",
+  "two slashes",
+  "a backslash",
+  "dot segments",
+  "an absolute target",
+  "a fragment",
+  "two origins",
+  "POST",
+  "HTTP/1.0",
+  "an older version",
+  "no version",
+  "a short key",
+  "two hosts",
+  "two protocols to upgrade to",
+  "a body",
+];
+
 interface Answers {
   readonly texts: readonly string[];
   readonly events: readonly object[];
@@ -303,12 +344,12 @@ interface Answers {
 /** What the others are compared with. */
 const ofBareNode = (): Promise<Answers> => answersOf(frameworks[0] as Framework);
 
-async function answersOf(framework: Framework): Promise<Answers> {
+async function answersOf(framework: Framework, refuse: RefuseOption = "http"): Promise<Answers> {
   const events: object[] = [];
   const { guards, options } = application();
   const onDecision = ({ elapsedMs: _, cause, ...event }: DecisionEvent): void =>
     void events.push({ ...event, cause: String(cause) });
-  const server = await framework.serve({ guards, options: { ...options, onDecision } });
+  const server = await framework.serve({ guards, options: { ...options, refuse, onDecision } });
   speakOn(server);
   const port = await listen(server);
   const texts: string[] = [];

@@ -19,6 +19,13 @@ describe("docs/errors.md", () => {
     expect(rows.map(([, , anchor]) => anchor)).toEqual(codes.map((code) => code.toLowerCase()));
   });
 
+  it("says of each close code whether it is retryable, as the table does", () => {
+    const [, retryable = ""] = /^\| retryable \| ([^|]+) \|/m.exec(page) ?? [];
+    const band = new Set(retryable.match(/\d+/g)?.map(Number));
+    const inBand = Object.values(refusalKinds).filter(({ closeCode }) => band.has(closeCode));
+    expect(inBand).toEqual(Object.values(refusalKinds).filter((kind) => kind.retryable));
+  });
+
   describe.each(refusalCodes)("%s", (code) => {
     const { status, closeCode, retryable, title } = refusalKinds[code];
     const again = retryable ? "retryable" : "terminal";

@@ -30,6 +30,7 @@ export {
   sourceOf,
   trailOf,
 } from "./handshake/handshake.ts";
+export { protocolToAnswer } from "./handshake/protocol-to-answer.ts";
 export { openingRefusal } from "./handshake/validity.ts";
 export { compileRanges } from "./parse/address-range.ts";
 export { isHeaderValue, isHttpToken, trimBlanks } from "./parse/http-token.ts";

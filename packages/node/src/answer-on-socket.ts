@@ -18,13 +18,18 @@ const now = performance.now.bind(performance);
  * discarded until it closes, since closing on unread bytes would reset the connection and lose the answer on the way.
  */
 export function refuseOnSocket(socket: Duplex, refusal: Refusal): void {
-  if (socket.destroyed || !socket.writable) {
-    socket.on("error", ignore);
-    socket.destroy();
+  const { head, tail } = preparedAnswer(refusal);
+  answerOnSocket(socket, `${head}${httpDate()}${tail}`);
+}
+
+/** The same with an answer that is made already: one byte for each letter. */
+export function answerOnSocket(socket: Duplex, bytes: string): void {
+  if (!socket.destroyed && socket.writable) {
+    closeGracefully(socket, bytes);
     return;
   }
-  const { head, tail } = preparedAnswer(refusal);
-  closeGracefully(socket, `${head}${httpDate()}${tail}`);
+  socket.on("error", ignore);
+  socket.destroy();
 }
 
 /** Ends a socket to which a whole answer was written, or is given here: one byte for each letter. */

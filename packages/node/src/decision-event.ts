@@ -14,8 +14,10 @@ export interface DecisionEvent {
   readonly subject: string | undefined;
   /** Of a refusal. */
   readonly code: RefusalCode | undefined;
-  /** Of the answer, where there was one. */
+  /** Of the answer, where there was one; where a close frame was sent in its stead, what the answer would have had. */
   readonly status: number | undefined;
+  /** Of the close frame, where a refusal was said by one. */
+  readonly closeCode: number | undefined;
   /** Of a refusal, for the log alone. */
   readonly reason: string | undefined;
   /** What a guard in report mode would have refused. */

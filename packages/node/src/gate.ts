@@ -17,11 +17,13 @@ import {
   aTextList,
   aTimeoutMs,
   compileRanges,
+  oneOf,
   parsePeerAddress,
   readAddressRanges,
   readOptions,
 } from "@firmshake/core/gate";
 import { ignore } from "./answer-on-socket.ts";
+import type { RefuseOption } from "./closing-answer.ts";
 import type { DecisionEvent } from "./decision-event.ts";
 import { type Holding, holdUpgrade } from "./held-upgrade.ts";
 import { isExtendedConnect } from "./http2/extended-connect.ts";
@@ -52,6 +54,12 @@ export interface GateOptions {
    * `false`: none.
    */
   readonly polling?: "auto" | false | readonly PathPattern[];
+  /**
+   * How refusals are said. `http` (the default): by an HTTP answer, of which browsers show a page nothing. `close`: the WebSocket is opened
+   * and at once closed, with the close code and the reason of `docs/errors.md`. `auto`: so to pages whose origin the policy's own check
+   * has let in, and by HTTP to everybody else. What is no valid handshake, and polling, is always answered by HTTP.
+   */
+  readonly refuse?: RefuseOption;
   /** Peers whose connections are cut at once, before TLS and before HTTP is parsed: addresses, CIDR blocks, range names. */
   readonly denyPeers?: readonly string[];
   /**
@@ -98,6 +106,7 @@ export function openGate(
     maxHeaderLines: () => headerLinesKeptBy(server),
     decisionTimeoutMs: read.decisionTimeoutMs ?? 5_000,
     maxEarlyBytes: read.maxEarlyBytes ?? 65_536,
+    refuseBy: read.refuse ?? "http",
     onDecision: read.onDecision,
     waiting: new Set(),
     isClosed: () => state === "closed",
@@ -230,6 +239,7 @@ function readGateOptions(options: GateOptions): GateOptions {
     maxPendingPerAddress: aPositiveInteger,
     maxEarlyBytes: aCount,
     polling: aPollingOption,
+    refuse: oneOf("http", "close", "auto"),
     denyPeers: aTextList,
     onDecision: aFunction,
   });

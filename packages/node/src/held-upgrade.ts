@@ -2,6 +2,7 @@ import type { Duplex } from "node:stream";
 import { type Handshake, type ProxyTrust, type Refusal, refuse } from "@firmshake/core";
 import { isPromiseLike, openingRefusal, trailOf } from "@firmshake/core/gate";
 import { ignore } from "./answer-on-socket.ts";
+import { closingAnswer, type RefuseOption } from "./closing-answer.ts";
 import { rememberConnection } from "./connection.ts";
 import { type DecisionEvent, type DecisionOutcome, loggablePath } from "./decision-event.ts";
 import { rewriteRequest } from "./hand-over.ts";
@@ -19,6 +20,7 @@ export interface Holding {
   readonly maxHeaderLines: () => number;
   readonly decisionTimeoutMs: number;
   readonly maxEarlyBytes: number;
+  readonly refuseBy: RefuseOption;
   readonly onDecision: ((event: DecisionEvent, handshake: Handshake) => unknown) | undefined;
   /** Ends each upgrade that waits, at shutdown. */
   readonly waiting: Set<() => void>;
@@ -195,8 +197,12 @@ function conclude(held: Held, given: Ruling): boolean {
 }
 
 function refuseWith(held: Held, refusal: Refusal, ruling: Ruling): boolean {
-  tell(held, "refused", { ...ruling, outcome: "refused", refusal });
-  held.target.refuse(refusal, corsFor(held.handshake, ruling.trail));
+  const { holding, target, handshake } = held;
+  const { trail } = ruling;
+  const closing = closingAnswer(holding.refuseBy, held, refusal, trail);
+  tell(held, "refused", { ...ruling, outcome: "refused", refusal }, closing !== undefined);
+  if (closing === undefined) target.refuse(refusal, corsFor(handshake, trail));
+  else target.refuseByClose?.(closing);
   return true;
 }
 
@@ -213,6 +219,7 @@ function tell(
   { holding, handshake, startedAt }: Held,
   outcome: DecisionOutcome,
   ruling: Ruling,
+  isClosed = false,
 ): void {
   if (holding.onDecision === undefined) return;
   const refusal = ruling.outcome === "refused" ? ruling.refusal : undefined;
@@ -226,6 +233,7 @@ function tell(
       subject: handshake.identity?.subject,
       code: refusal?.code,
       status: outcome === "abandoned" ? undefined : (refusal?.status ?? answered?.status),
+      closeCode: isClosed ? refusal?.closeCode : undefined,
       reason: refusal?.reason,
       reported: ruling.outcome === "permitted" ? ruling.reported?.code : undefined,
       trail: ruling.trail,

@@ -8,6 +8,7 @@ export {
   type SocketIoNamespace,
   type SocketIoServer,
 } from "./bind-sessions.ts";
+export type { RefuseOption } from "./closing-answer.ts";
 export { type Connection, connectionOf } from "./connection.ts";
 export type { DecisionEvent, DecisionOutcome } from "./decision-event.ts";
 export type { Gate, GateOptions } from "./gate.ts";

@@ -7,8 +7,7 @@ import type { Handshake, HeaderLine, TrailEntry } from "@firmshake/core";
 export function corsFor(handshake: Handshake, trail: readonly TrailEntry[]): readonly HeaderLine[] {
   const origin = handshake.headers.only("origin");
   if (handshake.transport !== "polling" || origin === undefined) return none;
-  const isKnown = trail.some(({ check, outcome }) => check === "origin" && outcome === "allow");
-  return isKnown
+  return isOriginKnown(handshake, trail)
     ? [
         ["Access-Control-Allow-Origin", origin],
         ["Access-Control-Allow-Credentials", "true"],
@@ -17,5 +16,10 @@ export function corsFor(handshake: Handshake, trail: readonly TrailEntry[]): rea
       ]
     : none;
 }
+
+/** Whether the handshake is one of a page that the policy's own origin check has let in. */
+export const isOriginKnown = ({ headers }: Handshake, trail: readonly TrailEntry[]): boolean =>
+  headers.has("origin") &&
+  trail.some(({ check, outcome }) => check === "origin" && outcome === "allow");
 
 const none: readonly HeaderLine[] = [];

@@ -1,7 +1,13 @@
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from "node:http";
 import type { Duplex } from "node:stream";
 import { answerOf, type HeaderLine, type Refusal, type Transport } from "@firmshake/core";
-import { closeGracefully, connectionFor, ignore, refuseOnSocket } from "./answer-on-socket.ts";
+import {
+  answerOnSocket,
+  closeGracefully,
+  connectionFor,
+  ignore,
+  refuseOnSocket,
+} from "./answer-on-socket.ts";
 import type { ExtendedConnect } from "./http2/extended-connect.ts";
 
 // Taken at load: tests of applications replace the globals by faked ones.
@@ -26,6 +32,10 @@ export interface Target {
   /** Calls when the client leaves, until the answer is called. */
   readonly watch: (onGone: () => void) => () => void;
   readonly refuse: (refusal: Refusal, more: readonly HeaderLine[]) => void;
+  /** Answers with a whole WebSocket instead; undefined where the connection goes on to be HTTP's. */
+  readonly refuseByClose: ((bytes: string) => void) | undefined;
+  /** What the answer's `Sec-WebSocket-Accept` is made of, where that is not the client's own key. */
+  readonly key: string | undefined;
   /** Called when somebody else has answered. */
   readonly finish: () => void;
   /** Hands over by emitting the event that was held; false where nobody listens any more. */
@@ -56,6 +66,11 @@ export function socketTarget(
       if (bytesWrittenTo(socket) === writtenBefore) refuseOnSocket(socket, refusal);
       else closeGracefully(socket);
     },
+    refuseByClose: (bytes) => {
+      if (bytesWrittenTo(socket) === writtenBefore) answerOnSocket(socket, bytes);
+      else closeGracefully(socket);
+    },
+    key: undefined,
     finish: () => closeGracefully(socket),
     proceed: () => {
       if (proceed(withWaitingBytes(head, socket))) return true;
@@ -136,6 +151,9 @@ export function requestTarget(
       }
       mute(response);
     },
+    // Node's parser is on the socket, and would read the client's frames.
+    refuseByClose: undefined,
+    key: undefined,
     finish: () => undefined,
     proceed,
   };

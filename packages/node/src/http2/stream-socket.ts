@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import {
   constants,
   type OutgoingHttpHeaders,
@@ -9,6 +8,7 @@ import type { AddressInfo } from "node:net";
 import { Duplex } from "node:stream";
 import type { TLSSocket } from "node:tls";
 import { answerOf, type Refusal, refuse } from "@firmshake/core";
+import { acceptKey } from "../accept-key.ts";
 import { linger } from "../answer-on-socket.ts";
 import {
   type AnswerField,
@@ -417,8 +417,7 @@ export const noWebSocket: Refusal = refuse("protocol_unsupported", undefined, {
 /** RFC 6455 §4.2.2. */
 function isAcceptOf({ fields }: AnswerHead, key: string): boolean {
   const accepts = fields.filter(([name]) => name === "sec-websocket-accept");
-  const digest = createHash("sha1").update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`);
-  return accepts.length === 1 && accepts[0]?.[1] === digest.digest("base64");
+  return accepts.length === 1 && accepts[0]?.[1] === acceptKey(key);
 }
 
 const withoutNames = (

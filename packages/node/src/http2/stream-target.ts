@@ -3,7 +3,7 @@ import type { IncomingMessage } from "node:http";
 import type { ServerHttp2Stream } from "node:http2";
 import type { Duplex } from "node:stream";
 import type { Refusal } from "@firmshake/core";
-import { closeGracefully, ignore } from "../answer-on-socket.ts";
+import { answerOnSocket, closeGracefully, ignore } from "../answer-on-socket.ts";
 import { type Target, watchSocket } from "../target.ts";
 import { readExtendedConnect } from "./extended-connect.ts";
 import { noWebSocket, streamSocket } from "./stream-socket.ts";
@@ -40,6 +40,11 @@ export function streamTarget(
       if (socket.bytesWritten === 0) socket.refuse(refusal);
       else closeGracefully(socket);
     },
+    refuseByClose: (bytes) => {
+      if (socket.bytesWritten === 0) answerOnSocket(socket, bytes);
+      else closeGracefully(socket);
+    },
+    key,
     finish: () => closeGracefully(socket),
     proceed: () => {
       if (emitUpgrade(request, socket, nothing)) return true;
