@@ -1,6 +1,6 @@
 import { type JWTPayload, type JWTVerifyResult, jwtVerify } from "jose";
 import { type Refusal, refuse } from "../decision/decision.ts";
-import type { Identity } from "../handshake/identity.ts";
+import { claimOf, type Identity } from "../handshake/identity.ts";
 import { invalidToken } from "./extract-token.ts";
 import type { JwtOptions } from "./jwt-options.ts";
 import { type KeySet, KeysUnavailable } from "./key-set.ts";
@@ -44,7 +44,7 @@ export function jwtVerifier(
     // JSON has numbers, such as 1e999, that are read as infinite: an end that never comes.
     if (payload.exp === Number.POSITIVE_INFINITY) return invalidToken("exp");
     if (outlives(payload, options.maxLifetimeSeconds)) return invalidToken("maxLifetimeSeconds");
-    const subject = Object.hasOwn(payload, subjectClaim) ? payload[subjectClaim] : undefined;
+    const subject = claimOf(payload, subjectClaim);
     return typeof subject === "string" && subject !== ""
       ? identityOf(subject, payload)
       : invalidToken(`no ${subjectClaim}`);
