@@ -496,10 +496,38 @@ describe("options that are refused when they are written", () => {
       '"audience" must be a non-empty string, or a non-empty list',
     ],
     [
-      "neither keys nor jwksUri",
-      () => ({ issuer, audience }),
+      "neither keys nor jwksUri, of an issuer that cannot be asked",
+      () => ({ issuer: "accounts", audience }),
       "ERR_FIRMSHAKE_OPTION_MISSING",
-      'give either "keys" or "jwksUri"',
+      'give either "keys" or "jwksUri"; "issuer" is no URL',
+    ],
+    ...["?tenant=1", "#a", "?"].map((end): [string, () => object, string, string] => [
+      `an issuer that ends with ${end}, to be asked for its keys`,
+      () => ({ issuer: `${issuer}/${end}`, audience }),
+      "ERR_FIRMSHAKE_OPTION_INVALID",
+      "without query, fragment and password",
+    ]),
+    ...["https://ann@id.example.com", "https://:secret@id.example.com"].map(
+      (given): [string, () => object, string, string] => [
+        `an issuer with credentials, to be asked for its keys: ${given}`,
+        () => ({ issuer: given, audience }),
+        "ERR_FIRMSHAKE_OPTION_INVALID",
+        "without query, fragment and password",
+      ],
+    ),
+    ...["http://id.example.com", "ftp://id.example.com", "http://127.0.0.1.example"].map(
+      (given): [string, () => object, string, string] => [
+        `an issuer without TLS, to be asked for its keys: ${given}`,
+        () => ({ issuer: given, audience }),
+        "ERR_FIRMSHAKE_JWKS_URI_INSECURE",
+        '"issuer" must be an https: URL',
+      ],
+    ),
+    [
+      "how to ask for keys that are given",
+      () => ({ ...base, jwks: { timeoutMs: 1 } }),
+      "ERR_FIRMSHAKE_OPTIONS_CONTRADICT",
+      "leave one of them out",
     ],
     [
       "both",

@@ -16,7 +16,7 @@ import {
 import type { TokenSource } from "./token-source.ts";
 import { refuseNoKeys, type VerificationKeys } from "./verification-keys.ts";
 
-/** What `jwt` takes. `issuer`, `audience` and either `keys` or `jwksUri` are required. */
+/** What `jwt` takes. `issuer` and `audience` are required; without `keys` and `jwksUri` the issuer is asked where its keys are. */
 export interface JwtOptions {
   /** The one issuer whose tokens count, compared letter by letter with `iss`. Its keys vouch for no other (RFC 8725 §3.8). */
   readonly issuer: string;
@@ -24,9 +24,12 @@ export interface JwtOptions {
   readonly audience: string | readonly string[];
   /** The keys themselves. */
   readonly keys?: VerificationKeys;
-  /** Where the issuer publishes its keys (RFC 7517 §5): `https:`, or `http:` on loopback. */
+  /**
+   * Where the issuer publishes its keys (RFC 7517 §5): `https:`, or `http:` on loopback. Default, without `keys`: where the issuer's metadata
+   * says (OpenID Connect Discovery 1.0, RFC 8414).
+   */
   readonly jwksUri?: string | URL;
-  /** Signature algorithms. Default: those that the keys name, `HS256` for a secret, all asymmetric ones with `jwksUri`. */
+  /** Signature algorithms. Default: those that the keys name, `HS256` for a secret, all asymmetric ones for published keys. */
   readonly algorithms?: readonly string[];
   /** The `typ` header that is asked for, such as `at+jwt` (RFC 9068). Default: absent, `JWT` or `at+jwt` (RFC 8725 §3.11). */
   readonly typ?: string;
@@ -58,7 +61,7 @@ export interface JwtCacheOptions {
 
 /** How the published keys are asked for. */
 export interface JwksOptions {
-  /** Longest wait for one answer, in milliseconds; less than the time for a decision, so that old keys can still serve. Default 3,000. */
+  /** Longest wait for the keys, discovery included, in milliseconds; less than the time for a decision, so that old keys can still serve. Default 3,000. */
   readonly timeoutMs?: number;
   /** How old keys may grow before they are asked for again, in milliseconds. Default 600,000. */
   readonly maxAgeMs?: number;
@@ -110,13 +113,20 @@ export function readJwtOptions(options: JwtOptions): JwtOptions {
       fetch: aFunction,
     });
   }
-  if ((read.keys === undefined) === (read.jwksUri === undefined)) {
+  if (read.keys === undefined) return read;
+  if (read.jwksUri !== undefined) {
     throw new ConfigError(
-      read.keys === undefined ? "ERR_FIRMSHAKE_OPTION_MISSING" : "ERR_FIRMSHAKE_OPTIONS_CONTRADICT",
+      "ERR_FIRMSHAKE_OPTIONS_CONTRADICT",
       `jwt: give either "keys" or "jwksUri".`,
     );
   }
-  if (read.keys !== undefined) refuseNoKeys(read.keys);
+  if (read.jwks !== undefined) {
+    throw new ConfigError(
+      "ERR_FIRMSHAKE_OPTIONS_CONTRADICT",
+      `jwt: "jwks" says how keys are asked for, and "keys" gives them; leave one of them out.`,
+    );
+  }
+  refuseNoKeys(read.keys);
   return read;
 }
 

@@ -5,7 +5,12 @@ import { invalidToken } from "./extract-token.ts";
 import type { JwtOptions } from "./jwt-options.ts";
 import { type KeySet, KeysUnavailable } from "./key-set.ts";
 
-const keysUnavailable = refuse("keys_unavailable", undefined, { headers: [["Retry-After", "5"]] });
+const keysUnavailable = ({ message, cause }: KeysUnavailable): Refusal =>
+  refuse("keys_unavailable", undefined, {
+    headers: [["Retry-After", "5"]],
+    reason: message,
+    cause,
+  });
 
 /**
  * Verifies tokens by the rules of RFC 8725. Answers with who is authenticated or with why not; never rejects for what a token holds.
@@ -36,7 +41,7 @@ export function jwtVerifier(
       result = await jwtVerify(token, keySet.find, verifyOptions);
     } catch (error) {
       return error instanceof KeysUnavailable
-        ? keysUnavailable
+        ? keysUnavailable(error)
         : invalidToken(reasonOf(error), error);
     }
     const { payload, protectedHeader } = result;
