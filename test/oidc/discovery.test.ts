@@ -66,6 +66,12 @@ describe("an OpenID provider", () => {
     expect(await asked(policy, await other.token(audience))).toBe("token_invalid");
   });
 
+  it("issues access tokens of RFC 9068", async () => {
+    const provider = await startOpenIdProvider("first");
+    const policy = policyFor(provider, { profile: "rfc9068" });
+    expect(await asked(policy, await provider.token(audience))).toBe("allow");
+  });
+
   it("decides at a gate: 101, 401 for another audience, 403 without the scope", async () => {
     const provider = await startOpenIdProvider("first");
     const { issuer } = provider;

@@ -32,6 +32,8 @@ export interface OpenIdProvider {
  */
 export async function startOpenIdProvider(kid: string, port = 0): Promise<OpenIdProvider> {
   const server = createServer((request, response) => {
+    // Clients keep connections, and would ask a provider that was stopped.
+    response.shouldKeepAlive = false;
     asked.push(`${request.method} ${request.url}`);
     if (!running.intercept(request, response)) handle(request, response);
   }).listen(port, "127.0.0.1");

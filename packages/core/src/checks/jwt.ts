@@ -81,7 +81,7 @@ async function decideOn(
 }
 
 const summaryOf = (
-  { issuer, audience, keys, jwksUri, typ }: JwtOptions,
+  { issuer, audience, keys, jwksUri, typ, profile }: JwtOptions,
   algorithms: readonly string[],
   from: readonly TokenSource[],
 ): string =>
@@ -95,5 +95,6 @@ const summaryOf = (
         ? "keys by discovery"
         : `keys from ${new URL(jwksUri).origin}`,
     ...(typ === undefined ? [] : [`typ ${typ}`]),
+    ...(profile === undefined ? [] : ["access tokens of RFC 9068"]),
     `from ${from.map(({ name }) => name).join(", ")}`,
   ].join("; ");

@@ -11,6 +11,7 @@ import {
   aTextList,
   aTimeoutMs,
   either,
+  oneOf,
   readOptions,
 } from "../config/options.ts";
 import type { TokenSource } from "./token-source.ts";
@@ -33,6 +34,11 @@ export interface JwtOptions {
   readonly algorithms?: readonly string[];
   /** The `typ` header that is asked for, such as `at+jwt` (RFC 9068). Default: absent, `JWT` or `at+jwt` (RFC 8725 §3.11). */
   readonly typ?: string;
+  /**
+   * `rfc9068` takes access tokens of that profile alone: of the type `at+jwt`, with `client_id`, `iat`, `jti` and `sub` (RFC 9068 §2.2, §4).
+   * So no ID token of the same issuer passes for one. Default: any token that is good.
+   */
+  readonly profile?: "rfc9068";
   /** Where to look for the token. Default: `Authorization: Bearer`, then the subprotocols. */
   readonly from?: readonly TokenSource[];
   /** The claim that names the subject. Default `sub`. */
@@ -89,6 +95,7 @@ export function readJwtOptions(options: JwtOptions): JwtOptions {
       jwksUri: either(aText, anObject),
       algorithms: aTextList,
       typ: aText,
+      profile: oneOf("rfc9068"),
       from: { expected: "a non-empty list of token sources", accepts: isSourceList },
       subjectClaim: aText,
       clockToleranceSeconds: aCount,
@@ -113,6 +120,7 @@ export function readJwtOptions(options: JwtOptions): JwtOptions {
       fetch: aFunction,
     });
   }
+  if (read.profile !== undefined) refuseBesideProfile(read);
   if (read.keys === undefined) return read;
   if (read.jwksUri !== undefined) {
     throw new ConfigError(
@@ -128,6 +136,20 @@ export function readJwtOptions(options: JwtOptions): JwtOptions {
   }
   refuseNoKeys(read.keys);
   return read;
+}
+
+function refuseBesideProfile({ typ, insecureAllowMissingExpiry }: JwtOptions): void {
+  const other =
+    typ !== undefined
+      ? "typ"
+      : insecureAllowMissingExpiry
+        ? "insecureAllowMissingExpiry"
+        : undefined;
+  if (other === undefined) return;
+  throw new ConfigError(
+    "ERR_FIRMSHAKE_OPTIONS_CONTRADICT",
+    `jwt: "profile" already says what tokens must have; leave "${other}" out.`,
+  );
 }
 
 const isSourceList = (value: unknown): boolean =>

@@ -23,7 +23,8 @@ export function jwtVerifier(
   const {
     issuer,
     audience,
-    typ,
+    profile,
+    typ = profile === undefined ? undefined : "at+jwt",
     subjectClaim = "sub",
     insecureAllowMissingExpiry = false,
   } = options;
@@ -32,7 +33,10 @@ export function jwtVerifier(
     audience: typeof audience === "string" ? audience : [...audience],
     algorithms: [...algorithms],
     clockTolerance: options.clockToleranceSeconds ?? 0,
-    requiredClaims: insecureAllowMissingExpiry ? [] : ["exp"],
+    requiredClaims: [
+      ...(insecureAllowMissingExpiry ? [] : ["exp"]),
+      ...(profile === undefined ? [] : ["iat", ...accessTokenClaims]),
+    ],
     ...(typ === undefined ? {} : { typ }),
   };
   return async (token) => {
@@ -49,12 +53,17 @@ export function jwtVerifier(
     // JSON has numbers, such as 1e999, that are read as infinite: an end that never comes.
     if (payload.exp === Number.POSITIVE_INFINITY) return invalidToken("exp");
     if (outlives(payload, options.maxLifetimeSeconds)) return invalidToken("maxLifetimeSeconds");
+    const missing = profile && accessTokenClaims.find((name) => !isText(payload[name]));
+    if (missing !== undefined) return invalidToken(`RFC 9068 ${missing}`);
     const subject = claimOf(payload, subjectClaim);
-    return typeof subject === "string" && subject !== ""
-      ? identityOf(subject, payload)
-      : invalidToken(`no ${subjectClaim}`);
+    return isText(subject) ? identityOf(subject, payload) : invalidToken(`no ${subjectClaim}`);
   };
 }
+
+/** The texts that RFC 9068 §2.2 asks for; `iat` is a number, and what else it asks for is asked of every token. */
+const accessTokenClaims: readonly string[] = ["client_id", "jti", "sub"];
+
+const isText = (value: unknown): value is string => typeof value === "string" && value !== "";
 
 function identityOf(subject: string, payload: JWTPayload): Identity {
   const expiresAt = payload.exp === undefined ? undefined : payload.exp * 1000;
