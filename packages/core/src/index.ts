@@ -8,6 +8,8 @@ export {
   origin,
 } from "./checks/origin.ts";
 export { type RateLimitKey, type RateLimitOptions, rateLimit } from "./checks/rate-limit.ts";
+export { type ClaimPredicate, type ClaimValue, requireClaim } from "./checks/require-claim.ts";
+export { requireScope } from "./checks/require-scope.ts";
 export { secure } from "./checks/secure.ts";
 export { type SubprotocolOptions, subprotocol } from "./checks/subprotocol.ts";
 export { ConfigError, type ConfigErrorCode, configErrorCodes } from "./config/config-error.ts";

@@ -1,6 +1,7 @@
 import {
   type AnyCheck,
   address,
+  allowWith,
   bearerToken,
   guard,
   host,
@@ -11,6 +12,7 @@ import {
   rateLimit,
   refusalKinds,
   refuse,
+  requireScope,
   secure,
   subprotocol,
   trustedProxies,
@@ -31,6 +33,10 @@ const unreachable = jwt({
   jwksUri: "https://id.example.com/",
   jwks: { fetch: () => Promise.reject(new Error("no network")) },
 });
+const signedIn: AnyCheck = () =>
+  allowWith({
+    identity: { subject: "ann", scheme: "session", claims: {}, expiresAt: undefined },
+  });
 const trust = trustedProxies(["203.0.113.7"]);
 const unsigned = "eyJhbGciOiJFUzI1NiJ9.e30.AAAA";
 const answering = (answer: unknown): AnyCheck => (() => answer) as AnyCheck;
@@ -96,6 +102,7 @@ const produced: Readonly<Partial<Record<RefusalCode, Row>>> = {
   token_malformed: [[listed, token], header("authorization", "Bearer")],
   token_invalid: [[listed, token], header("authorization", `Bearer ${unsigned}`)],
   keys_unavailable: [[listed, unreachable], header("authorization", `Bearer ${unsigned}`)],
+  insufficient_scope: [[listed, signedIn, requireScope("chat:write")], {}],
   decision_timeout: [
     [listed, answering(new Promise(() => undefined))],
     { signal: AbortSignal.abort(new DOMException("", "TimeoutError")) },

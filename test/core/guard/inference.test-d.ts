@@ -22,6 +22,8 @@ import {
   type RefusalCode,
   rateLimit,
   refuse,
+  requireClaim,
+  requireScope,
   secure,
   subprotocol,
   type TokenSource,
@@ -50,6 +52,17 @@ const listed = origin(["https://app.example.com"]);
 const room = (): Allow<{ readonly room: string }> | Refusal => allowWith({ room: "a" });
 
 describe("what a guard adds", () => {
+  it("stays what it is behind what only asks for rights", () => {
+    const asked = guard(token, requireScope("a", "b"), requireClaim("roles", ["x", 1, true]));
+    expectTypeOf<FactsIn<typeof asked>["identity"]>().toEqualTypeOf<Identity>();
+    // @ts-expect-error no scope at all
+    requireScope();
+    // @ts-expect-error a function must answer true or false
+    requireClaim("roles", async () => true);
+    // @ts-expect-error claims are not compared with objects
+    requireClaim("roles", { admin: true });
+  });
+
   it("is nothing where its checks add nothing", () => {
     const facts = guard(
       listed,

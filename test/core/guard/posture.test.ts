@@ -198,7 +198,9 @@ describe("what counts by identity", () => {
   ])("is refused when it is written %s", (_, write) => {
     const message = thrownBy(write);
     expect(message).toContain("ERR_FIRMSHAKE_IDENTITY_MISSING");
-    expect(message).toContain('Add jwt({...}) to the same guard, or key: "address"');
+    expect(message).toContain(
+      'Add jwt({...}) to the same guard; a rate limit may go by key: "address" instead',
+    );
   });
 
   it.each<[string, () => unknown]>([

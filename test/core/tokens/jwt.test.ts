@@ -5,6 +5,7 @@ import type { AddressInfo } from "node:net";
 import {
   bearerToken,
   cookieToken,
+  guard,
   type Identity,
   type JwtOptions,
   jwt,
@@ -97,6 +98,43 @@ describe("a good token", () => {
       withToken(await tokenOf(claims({ exp: undefined }))),
     );
     expect(answer.ok && answer.facts.identity.expiresAt).toBeUndefined();
+  });
+});
+
+describe("the profile of RFC 9068", () => {
+  const profile = "rfc9068";
+  const accessToken = { client_id: "app", jti: "1" };
+  const of = (changed: Record<string, unknown>, typ: unknown = "at+jwt"): Promise<string> =>
+    tokenOf(claims({ ...accessToken, ...changed }), typ === null ? {} : { typ });
+
+  it.each(["at+jwt", "AT+JWT", "application/at+jwt"])("takes the type %s", async (typ) => {
+    expect(await asked(await of({}, typ), { profile })).toBe("allow");
+  });
+
+  it.each<[string, Record<string, unknown>, unknown?]>([
+    ["without a type", {}, null],
+    ["of the type JWT, as ID tokens are", {}, "JWT"],
+    ["of a type that ends alike", {}, "xat+jwt"],
+    ...["client_id", "jti", "sub", "iat", "exp", "aud", "iss"].map(
+      (name): [string, Record<string, unknown>] => [`without ${name}`, { [name]: undefined }],
+    ),
+    ...["client_id", "jti", "sub"].flatMap((name): [string, Record<string, unknown>][] => [
+      [`with an empty ${name}`, { [name]: "" }],
+      [`with a ${name} that is no text`, { [name]: 1 }],
+    ]),
+    ["with an iat that is no number", { iat: "1" }],
+  ])("refuses a token %s", async (_, changed, typ) => {
+    expect(await asked(await of(changed, typ), { profile })).toBe("token_invalid");
+  });
+
+  it("asks for sub also where the subject is another claim", async () => {
+    const options = { profile, subjectClaim: "client_id" } as const;
+    expect(await asked(await of({}), options)).toBe("allow");
+    expect(await asked(await of({ sub: undefined }), options)).toBe("token_invalid");
+  });
+
+  it("is explained", () => {
+    expect(guard(jwt({ ...base, profile })).explain()).toContain("access tokens of RFC 9068");
   });
 });
 
@@ -496,10 +534,52 @@ describe("options that are refused when they are written", () => {
       '"audience" must be a non-empty string, or a non-empty list',
     ],
     [
-      "neither keys nor jwksUri",
-      () => ({ issuer, audience }),
+      "neither keys nor jwksUri, of an issuer that cannot be asked",
+      () => ({ issuer: "accounts", audience }),
       "ERR_FIRMSHAKE_OPTION_MISSING",
-      'give either "keys" or "jwksUri"',
+      'give either "keys" or "jwksUri"; "issuer" is no URL',
+    ],
+    ...["?tenant=1", "#a", "?"].map((end): [string, () => object, string, string] => [
+      `an issuer that ends with ${end}, to be asked for its keys`,
+      () => ({ issuer: `${issuer}/${end}`, audience }),
+      "ERR_FIRMSHAKE_OPTION_INVALID",
+      "without query, fragment and password",
+    ]),
+    ...["https://ann@id.example.com", "https://:secret@id.example.com"].map(
+      (given): [string, () => object, string, string] => [
+        `an issuer with credentials, to be asked for its keys: ${given}`,
+        () => ({ issuer: given, audience }),
+        "ERR_FIRMSHAKE_OPTION_INVALID",
+        "without query, fragment and password",
+      ],
+    ),
+    ...["http://id.example.com", "ftp://id.example.com", "http://127.0.0.1.example"].map(
+      (given): [string, () => object, string, string] => [
+        `an issuer without TLS, to be asked for its keys: ${given}`,
+        () => ({ issuer: given, audience }),
+        "ERR_FIRMSHAKE_JWKS_URI_INSECURE",
+        '"issuer" must be an https: URL',
+      ],
+    ),
+    [
+      "another profile",
+      () => ({ ...base, profile: "rfc9069" }),
+      "ERR_FIRMSHAKE_OPTION_INVALID",
+      '"profile" must be "rfc9068"',
+    ],
+    ...[{ typ: "JWT" }, { insecureAllowMissingExpiry: true }].map(
+      (given): [string, () => object, string, string] => [
+        `${Object.keys(given)} beside a profile`,
+        () => ({ ...base, profile: "rfc9068", ...given }),
+        "ERR_FIRMSHAKE_OPTIONS_CONTRADICT",
+        `leave "${Object.keys(given)}" out`,
+      ],
+    ),
+    [
+      "how to ask for keys that are given",
+      () => ({ ...base, jwks: { timeoutMs: 1 } }),
+      "ERR_FIRMSHAKE_OPTIONS_CONTRADICT",
+      "leave one of them out",
     ],
     [
       "both",

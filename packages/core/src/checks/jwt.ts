@@ -18,6 +18,8 @@ import { type VerifiedTokenCache, verifiedTokenCache } from "../tokens/verified-
  * Authenticates by a signed JSON Web Token, by the rules of RFC 8725: one issuer, an audience, an expiry, algorithms that fit the keys,
  * one canonical spelling. Keys that a token names or carries (`jwk`, `jku`, `x5u`) are never used.
  *
+ * Without `keys` and `jwksUri` the issuer is asked where its keys are, when the first token comes (OpenID Connect Discovery 1.0, RFC 8414).
+ *
  * Adds the fact `identity`. One answer (401 `invalid_token`, RFC 6750 §3.1) covers forged, expired and unknown alike.
  *
  * @throws {@link ConfigError} where the options leave out or contradict what RFC 8725 asks.
@@ -27,11 +29,7 @@ import { type VerifiedTokenCache, verifiedTokenCache } from "../tokens/verified-
  * import { guard, jwt } from "@firmshake/core";
  *
  * const chat = guard(
- *   jwt({
- *     issuer: "https://id.example.com",
- *     audience: "https://chat.example.com",
- *     jwksUri: "https://id.example.com/.well-known/jwks.json",
- *   }),
+ *   jwt({ issuer: "https://id.example.com", audience: "https://chat.example.com" }),
  * );
  * ```
  */
@@ -83,7 +81,7 @@ async function decideOn(
 }
 
 const summaryOf = (
-  { issuer, audience, jwksUri, typ }: JwtOptions,
+  { issuer, audience, keys, jwksUri, typ, profile }: JwtOptions,
   algorithms: readonly string[],
   from: readonly TokenSource[],
 ): string =>
@@ -91,7 +89,12 @@ const summaryOf = (
     `issuer ${issuer}`,
     `audience ${typeof audience === "string" ? audience : audience.join(" or ")}`,
     `algorithms ${algorithms.join(", ")}`,
-    jwksUri === undefined ? "keys given" : `keys from ${new URL(jwksUri).origin}`,
+    keys !== undefined
+      ? "keys given"
+      : jwksUri === undefined
+        ? "keys by discovery"
+        : `keys from ${new URL(jwksUri).origin}`,
     ...(typ === undefined ? [] : [`typ ${typ}`]),
+    ...(profile === undefined ? [] : ["access tokens of RFC 9068"]),
     `from ${from.map(({ name }) => name).join(", ")}`,
   ].join("; ");

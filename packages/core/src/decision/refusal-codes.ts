@@ -49,6 +49,7 @@ export const refusalKinds: Readonly<Record<RefusalCode, RefusalKind>> = Object.f
   token_malformed: kind(400, 3000, "The token cannot be read."),
   token_invalid: kind(401, 3000, "The token is not valid."),
   keys_unavailable: kind(503, 1013, "Tokens cannot be verified at the moment.", true),
+  insufficient_scope: kind(403, 3003, "This needs more rights than were granted."),
   unauthorized: kind(401, 3000, "Authentication is required."),
   forbidden: kind(403, 3003, "This connection is not allowed."),
   // What went wrong here.
@@ -90,6 +91,7 @@ export type RefusalCode =
   | "token_malformed"
   | "token_invalid"
   | "keys_unavailable"
+  | "insufficient_scope"
   | "unauthorized"
   | "forbidden"
   | "decision_timeout"

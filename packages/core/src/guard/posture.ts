@@ -95,7 +95,7 @@ function refuseMissingIdentity(checks: readonly AnyCheck[]): void {
     if (info.needsIdentity && !isKnown) {
       throw new ConfigError(
         "ERR_FIRMSHAKE_IDENTITY_MISSING",
-        `guard: ${info.name} goes by identity, and no check before it finds one. Add jwt({...}) to the same guard, or key: "address".`,
+        `guard: ${info.name} goes by identity, and no check before it finds one. Add jwt({...}) to the same guard; a rate limit may go by key: "address" instead.`,
       );
     }
     isKnown ||=

@@ -9,3 +9,7 @@ export interface Identity {
   /** When the proof ends, in milliseconds since 1970; undefined where it does not end. */
   readonly expiresAt: number | undefined;
 }
+
+/** A claim of the identity's own, never what its prototype has. */
+export const claimOf = (claims: Identity["claims"], name: string): unknown =>
+  Object.hasOwn(claims, name) ? claims[name] : undefined;

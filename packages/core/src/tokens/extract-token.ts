@@ -1,5 +1,6 @@
-import { type HeaderLine, type Refusal, refuse } from "../decision/decision.ts";
+import { type Refusal, refuse } from "../decision/decision.ts";
 import { type Handshake, progressOf } from "../handshake/handshake.ts";
+import { challenge, unauthenticated } from "./challenge.ts";
 import type { TokenSource } from "./token-source.ts";
 
 /**
@@ -16,7 +17,7 @@ export function extractToken(
   if (read.includes("malformed")) return malformed;
   if (tokens.length > 1) return ambiguous;
   const [found] = tokens;
-  if (found === undefined) return missing;
+  if (found === undefined) return unauthenticated;
   return isNothingLeft(handshake) ? alone : found.length > maxTokenBytes ? tooLong : found;
 }
 
@@ -26,15 +27,6 @@ function isNothingLeft(handshake: Handshake): boolean {
   return withheld.size > 0 && handshake.protocols.every((name) => withheld.has(name));
 }
 
-/** The challenge of RFC 6750 §3; the error code only where a token was sent. */
-const challenge = (error?: string): readonly HeaderLine[] => [
-  [
-    "WWW-Authenticate",
-    `Bearer realm="websocket"${error === undefined ? "" : `, error="${error}"`}`,
-  ],
-];
-
-const missing = refuse("token_missing", undefined, { headers: challenge() });
 const ambiguous = refuse("token_ambiguous", undefined, { headers: challenge("invalid_request") });
 const malformed = refuse("token_malformed", undefined, { headers: challenge("invalid_request") });
 const tooLong = refuse("token_malformed", undefined, {

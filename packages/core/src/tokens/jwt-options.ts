@@ -11,12 +11,13 @@ import {
   aTextList,
   aTimeoutMs,
   either,
+  oneOf,
   readOptions,
 } from "../config/options.ts";
 import type { TokenSource } from "./token-source.ts";
 import { refuseNoKeys, type VerificationKeys } from "./verification-keys.ts";
 
-/** What `jwt` takes. `issuer`, `audience` and either `keys` or `jwksUri` are required. */
+/** What `jwt` takes. `issuer` and `audience` are required; without `keys` and `jwksUri` the issuer is asked where its keys are. */
 export interface JwtOptions {
   /** The one issuer whose tokens count, compared letter by letter with `iss`. Its keys vouch for no other (RFC 8725 §3.8). */
   readonly issuer: string;
@@ -24,12 +25,20 @@ export interface JwtOptions {
   readonly audience: string | readonly string[];
   /** The keys themselves. */
   readonly keys?: VerificationKeys;
-  /** Where the issuer publishes its keys (RFC 7517 §5): `https:`, or `http:` on loopback. */
+  /**
+   * Where the issuer publishes its keys (RFC 7517 §5): `https:`, or `http:` on loopback. Default, without `keys`: where the issuer's metadata
+   * says (OpenID Connect Discovery 1.0, RFC 8414).
+   */
   readonly jwksUri?: string | URL;
-  /** Signature algorithms. Default: those that the keys name, `HS256` for a secret, all asymmetric ones with `jwksUri`. */
+  /** Signature algorithms. Default: those that the keys name, `HS256` for a secret, all asymmetric ones for published keys. */
   readonly algorithms?: readonly string[];
   /** The `typ` header that is asked for, such as `at+jwt` (RFC 9068). Default: absent, `JWT` or `at+jwt` (RFC 8725 §3.11). */
   readonly typ?: string;
+  /**
+   * `rfc9068` takes access tokens of that profile alone: of the type `at+jwt`, with `client_id`, `iat`, `jti` and `sub` (RFC 9068 §2.2, §4).
+   * So no ID token of the same issuer passes for one. Default: any token that is good.
+   */
+  readonly profile?: "rfc9068";
   /** Where to look for the token. Default: `Authorization: Bearer`, then the subprotocols. */
   readonly from?: readonly TokenSource[];
   /** The claim that names the subject. Default `sub`. */
@@ -58,7 +67,7 @@ export interface JwtCacheOptions {
 
 /** How the published keys are asked for. */
 export interface JwksOptions {
-  /** Longest wait for one answer, in milliseconds; less than the time for a decision, so that old keys can still serve. Default 3,000. */
+  /** Longest wait for the keys, discovery included, in milliseconds; less than the time for a decision, so that old keys can still serve. Default 3,000. */
   readonly timeoutMs?: number;
   /** How old keys may grow before they are asked for again, in milliseconds. Default 600,000. */
   readonly maxAgeMs?: number;
@@ -86,6 +95,7 @@ export function readJwtOptions(options: JwtOptions): JwtOptions {
       jwksUri: either(aText, anObject),
       algorithms: aTextList,
       typ: aText,
+      profile: oneOf("rfc9068"),
       from: { expected: "a non-empty list of token sources", accepts: isSourceList },
       subjectClaim: aText,
       clockToleranceSeconds: aCount,
@@ -110,14 +120,36 @@ export function readJwtOptions(options: JwtOptions): JwtOptions {
       fetch: aFunction,
     });
   }
-  if ((read.keys === undefined) === (read.jwksUri === undefined)) {
+  if (read.profile !== undefined) refuseBesideProfile(read);
+  if (read.keys === undefined) return read;
+  if (read.jwksUri !== undefined) {
     throw new ConfigError(
-      read.keys === undefined ? "ERR_FIRMSHAKE_OPTION_MISSING" : "ERR_FIRMSHAKE_OPTIONS_CONTRADICT",
+      "ERR_FIRMSHAKE_OPTIONS_CONTRADICT",
       `jwt: give either "keys" or "jwksUri".`,
     );
   }
-  if (read.keys !== undefined) refuseNoKeys(read.keys);
+  if (read.jwks !== undefined) {
+    throw new ConfigError(
+      "ERR_FIRMSHAKE_OPTIONS_CONTRADICT",
+      `jwt: "jwks" says how keys are asked for, and "keys" gives them; leave one of them out.`,
+    );
+  }
+  refuseNoKeys(read.keys);
   return read;
+}
+
+function refuseBesideProfile({ typ, insecureAllowMissingExpiry }: JwtOptions): void {
+  const other =
+    typ !== undefined
+      ? "typ"
+      : insecureAllowMissingExpiry
+        ? "insecureAllowMissingExpiry"
+        : undefined;
+  if (other === undefined) return;
+  throw new ConfigError(
+    "ERR_FIRMSHAKE_OPTIONS_CONTRADICT",
+    `jwt: "profile" already says what tokens must have; leave "${other}" out.`,
+  );
 }
 
 const isSourceList = (value: unknown): boolean =>

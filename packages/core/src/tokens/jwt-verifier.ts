@@ -1,11 +1,16 @@
 import { type JWTPayload, type JWTVerifyResult, jwtVerify } from "jose";
 import { type Refusal, refuse } from "../decision/decision.ts";
-import type { Identity } from "../handshake/identity.ts";
+import { claimOf, type Identity } from "../handshake/identity.ts";
 import { invalidToken } from "./extract-token.ts";
 import type { JwtOptions } from "./jwt-options.ts";
 import { type KeySet, KeysUnavailable } from "./key-set.ts";
 
-const keysUnavailable = refuse("keys_unavailable", undefined, { headers: [["Retry-After", "5"]] });
+const keysUnavailable = ({ message, cause }: KeysUnavailable): Refusal =>
+  refuse("keys_unavailable", undefined, {
+    headers: [["Retry-After", "5"]],
+    reason: message,
+    cause,
+  });
 
 /**
  * Verifies tokens by the rules of RFC 8725. Answers with who is authenticated or with why not; never rejects for what a token holds.
@@ -18,7 +23,8 @@ export function jwtVerifier(
   const {
     issuer,
     audience,
-    typ,
+    profile,
+    typ = profile === undefined ? undefined : "at+jwt",
     subjectClaim = "sub",
     insecureAllowMissingExpiry = false,
   } = options;
@@ -27,7 +33,10 @@ export function jwtVerifier(
     audience: typeof audience === "string" ? audience : [...audience],
     algorithms: [...algorithms],
     clockTolerance: options.clockToleranceSeconds ?? 0,
-    requiredClaims: insecureAllowMissingExpiry ? [] : ["exp"],
+    requiredClaims: [
+      ...(insecureAllowMissingExpiry ? [] : ["exp"]),
+      ...(profile === undefined ? [] : ["iat", ...accessTokenClaims]),
+    ],
     ...(typ === undefined ? {} : { typ }),
   };
   return async (token) => {
@@ -36,7 +45,7 @@ export function jwtVerifier(
       result = await jwtVerify(token, keySet.find, verifyOptions);
     } catch (error) {
       return error instanceof KeysUnavailable
-        ? keysUnavailable
+        ? keysUnavailable(error)
         : invalidToken(reasonOf(error), error);
     }
     const { payload, protectedHeader } = result;
@@ -44,12 +53,17 @@ export function jwtVerifier(
     // JSON has numbers, such as 1e999, that are read as infinite: an end that never comes.
     if (payload.exp === Number.POSITIVE_INFINITY) return invalidToken("exp");
     if (outlives(payload, options.maxLifetimeSeconds)) return invalidToken("maxLifetimeSeconds");
-    const subject = Object.hasOwn(payload, subjectClaim) ? payload[subjectClaim] : undefined;
-    return typeof subject === "string" && subject !== ""
-      ? identityOf(subject, payload)
-      : invalidToken(`no ${subjectClaim}`);
+    const missing = profile && accessTokenClaims.find((name) => !isText(payload[name]));
+    if (missing !== undefined) return invalidToken(`RFC 9068 ${missing}`);
+    const subject = claimOf(payload, subjectClaim);
+    return isText(subject) ? identityOf(subject, payload) : invalidToken(`no ${subjectClaim}`);
   };
 }
+
+/** The texts that RFC 9068 §2.2 asks for; `iat` is a number, and what else it asks for is asked of every token. */
+const accessTokenClaims: readonly string[] = ["client_id", "jti", "sub"];
+
+const isText = (value: unknown): value is string => typeof value === "string" && value !== "";
 
 function identityOf(subject: string, payload: JWTPayload): Identity {
   const expiresAt = payload.exp === undefined ? undefined : payload.exp * 1000;

@@ -5,6 +5,8 @@ import {
   type JSONWebKeySet,
   type JWTHeaderParameters,
 } from "jose";
+import type { GetJson } from "./discovery.ts";
+import { failureOf, fetchJson, UnusableAnswer, withinTime } from "./fetch-json.ts";
 
 /** Where verification keys come from. */
 export interface KeySet {
@@ -13,14 +15,19 @@ export interface KeySet {
   readonly version: () => number | undefined;
 }
 
-/** The keys could not be had; the token may be good. */
+/** The keys could not be had, and why; the token may be good. */
 export class KeysUnavailable extends Error {
   override readonly name: string = "KeysUnavailable";
+
+  constructor(cause: unknown) {
+    super(failureOf(cause), { cause });
+  }
 }
 
 /** What {@link remoteKeySet} takes. */
 export interface RemoteKeySetOptions {
-  readonly uri: URL;
+  /** Where the keys are published. */
+  readonly locate: (get: GetJson) => Promise<URL>;
   readonly fetch: typeof fetch;
   /** Longest wait for one answer. */
   readonly timeoutMs: number;
@@ -34,12 +41,12 @@ export interface RemoteKeySetOptions {
 
 /** After a failure without usable keys. */
 const retryMs = 5_000;
-const maxAnswerBytes = 1 << 20;
 const maxKeys = 200;
 
 /**
  * The keys that an issuer publishes (RFC 7517 §5). One question at a time and at most one each cooldown, however many tokens with unknown
- * key ids arrive; keys that could not be renewed serve on, within bounds. The URI comes from the configuration and never from a token.
+ * key ids arrive; keys that could not be renewed serve on, within bounds. The URI comes from the configuration or the issuer, and never from a
+ * token.
  */
 export function remoteKeySet(options: RemoteKeySetOptions): KeySet {
   const { maxAgeMs, maxStaleMs, cooldownMs } = options;
@@ -48,6 +55,7 @@ export function remoteKeySet(options: RemoteKeySetOptions): KeySet {
   let fetchedAt = Number.NEGATIVE_INFINITY;
   let askedAt = Number.NEGATIVE_INFINITY;
   let underWay: Promise<void> | undefined;
+  let failure: unknown;
 
   const age = (): number => performance.now() - fetchedAt;
   const areUsable = (): boolean => keys !== undefined && age() <= maxStaleMs;
@@ -64,8 +72,11 @@ export function remoteKeySet(options: RemoteKeySetOptions): KeySet {
           keys = createLocalJWKSet(set);
           fetchedAt = performance.now();
           version++;
+          failure = undefined;
         })
-        .catch(() => undefined)
+        .catch((error: unknown) => {
+          failure = error;
+        })
         .finally(() => {
           underWay = undefined;
         });
@@ -83,61 +94,32 @@ export function remoteKeySet(options: RemoteKeySetOptions): KeySet {
         if (!(error instanceof errors.JWKSNoMatchingKey)) throw error;
         if (underWay !== undefined || mayAsk()) await renew();
         // A key that is not among overdue keys may be a new one, which cannot be had at the moment.
-        if (age() > maxAgeMs) throw new KeysUnavailable();
+        if (age() > maxAgeMs) throw new KeysUnavailable(failure);
         return await findIn(keys, header);
       }
     },
   };
 
   function findIn(set: typeof keys, header: JWTHeaderParameters): Promise<CryptoKey> {
-    if (set === undefined || !areUsable()) throw new KeysUnavailable();
+    if (set === undefined || !areUsable()) throw new KeysUnavailable(failure);
     return set(header);
   }
 }
 
-/** Also ends in time where a `fetch` that was given does not look at its signal. */
-function fetchKeySet(options: RemoteKeySetOptions): Promise<JSONWebKeySet> {
-  const signal = AbortSignal.timeout(options.timeoutMs);
-  return new Promise((resolve, reject) => {
-    signal.addEventListener("abort", () => reject(signal.reason), { once: true });
-    readKeySet(options, signal).then(resolve, reject);
+/** Looked for each time anew, so that keys may move; both questions share the time. */
+function fetchKeySet({
+  locate,
+  fetch: ask,
+  timeoutMs,
+}: RemoteKeySetOptions): Promise<JSONWebKeySet> {
+  return withinTime(timeoutMs, async (signal) => {
+    const get: GetJson = (uri, { accept, ...expected }) =>
+      fetchJson(uri, { fetch: ask, signal, headers: { Accept: accept }, ...expected });
+    const uri = await locate(get);
+    const set = await get(uri, { accept: "application/jwk-set+json, application/json" });
+    if (!isKeySet(set)) throw new UnusableAnswer("The answer is no key set.");
+    return set;
   });
-}
-
-async function readKeySet(
-  options: RemoteKeySetOptions,
-  signal: AbortSignal,
-): Promise<JSONWebKeySet> {
-  const response = await options.fetch(options.uri, {
-    headers: { Accept: "application/jwk-set+json, application/json" },
-    redirect: "error",
-    signal,
-  });
-  if (response.status !== 200) {
-    await response.body?.cancel();
-    throw new Error(`The key set answered ${response.status}.`);
-  }
-  const set: unknown = JSON.parse(await readBounded(response));
-  if (!isKeySet(set)) throw new Error("The answer is not a key set.");
-  return set;
-}
-
-async function readBounded(response: Response): Promise<string> {
-  const decoder = new TextDecoder("utf-8", { fatal: true });
-  let text = "";
-  let bytes = 0;
-  const reader = response.body?.getReader();
-  while (reader !== undefined) {
-    const { done, value } = await reader.read();
-    if (done) break;
-    bytes += value.byteLength;
-    if (bytes > maxAnswerBytes) {
-      await reader.cancel();
-      throw new Error("The key set is too large.");
-    }
-    text += decoder.decode(value, { stream: true });
-  }
-  return text + decoder.decode();
 }
 
 function isKeySet(value: unknown): value is JSONWebKeySet {
