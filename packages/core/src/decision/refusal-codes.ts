@@ -49,6 +49,8 @@ export const refusalKinds: Readonly<Record<RefusalCode, RefusalKind>> = Object.f
   token_malformed: kind(400, 3000, "The token cannot be read."),
   token_invalid: kind(401, 3000, "The token is not valid."),
   keys_unavailable: kind(503, 1013, "Tokens cannot be verified at the moment.", true),
+  ticket_invalid: kind(401, 3000, "The ticket is not valid."),
+  tickets_unavailable: kind(503, 1013, "Tickets cannot be had or used at the moment.", true),
   unauthorized: kind(401, 3000, "Authentication is required."),
   forbidden: kind(403, 3003, "This connection is not allowed."),
   // What went wrong here.
@@ -90,6 +92,8 @@ export type RefusalCode =
   | "token_malformed"
   | "token_invalid"
   | "keys_unavailable"
+  | "ticket_invalid"
+  | "tickets_unavailable"
   | "unauthorized"
   | "forbidden"
   | "decision_timeout"
