@@ -48,6 +48,8 @@ export interface PolicyWords {
   readonly requireProtocol: boolean | undefined;
   readonly jwt: JwtWords | string | undefined;
   readonly rate: RateWords | undefined;
+  /** For sequences alone: elsewhere nobody could have issued one. */
+  readonly ticket: TicketWords | undefined;
   /** Words of sequences that no released check answers to yet. */
   readonly later: readonly string[];
 }
@@ -70,6 +72,13 @@ export interface RateWords {
   readonly handshakes: number;
   readonly perSeconds: number;
   readonly key: "ip" | "user" | undefined;
+}
+
+export interface TicketWords {
+  readonly ttlSeconds: number | undefined;
+  /** There are no others. */
+  readonly singleUse: boolean | undefined;
+  readonly bindAddress: boolean | undefined;
 }
 
 export interface RequestWords {
@@ -135,9 +144,16 @@ const policyWords = record<Omit<PolicyWords, "later">>({
       key: optional(oneOf("ip", "user")),
     }),
   ),
+  ticket: optional(
+    record<TicketWords>({
+      ttlSeconds: optional(number),
+      singleUse: optional(flag),
+      bindAddress: optional(flag),
+    }),
+  ),
 });
 
-const laterWords = ["ticket", "connections", "closeOnExpiry", "slowAuthMs"];
+const laterWords = ["connections", "closeOnExpiry", "slowAuthMs"];
 
 /** Limits on what comes after the handshake are all called max… in the form. */
 const isLaterWord = (name: string): boolean => laterWords.includes(name) || /^max[A-Z]/.test(name);

@@ -16,6 +16,7 @@ import {
   secure,
   subprotocol,
   subprotocolToken,
+  type Tickets,
   type TokenSource,
   type TrustedProxiesOptions,
 } from "@firmshake/core";
@@ -39,6 +40,8 @@ export interface PolicySurroundings {
   /** The `typ` that the token will have. */
   readonly tokenType: string | undefined;
   readonly store?: RateLimitStore;
+  /** Issues a sequence's tickets. */
+  readonly tickets?: Tickets | undefined;
 }
 
 /**
@@ -55,6 +58,7 @@ export function loadPolicy(words: PolicyWords, surroundings: PolicySurroundings)
     ...protocolChecks(words),
     ...rateChecks(words, surroundings.store),
     ...jwtChecks(words, surroundings),
+    ...(surroundings.tickets === undefined ? [] : [surroundings.tickets]),
   ];
   return { checks, guard: guard({ checks }), trustProxy: trustOf(words), paths: words.paths };
 }

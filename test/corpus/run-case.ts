@@ -72,7 +72,7 @@ async function runWays(found: Case, builder: TokenBuilder, serve: Serve | undefi
     return runSequence(policy, steps, builder);
   }
   if (found.expect === "as-steps") throw new WordError("as-steps without steps");
-  const [later] = policy.later;
+  const [later] = [...policy.later, ...(policy.ticket === undefined ? [] : ["ticket"])];
   if (later !== undefined) throw new WordError(`policy: "${later}" is for sequences`);
 
   const ways =

@@ -1,5 +1,5 @@
-import { ConfigError, memoryRateLimitStore } from "@firmshake/core";
-import type { PolicyWords, Step } from "./case.ts";
+import { ConfigError, memoryRateLimitStore, type Tickets, tickets } from "@firmshake/core";
+import type { PolicyWords, Step, TicketWords } from "./case.ts";
 import { type LoadedPolicy, loadPolicy } from "./policy.ts";
 import { type FullRequest, fullRequest, hostOf } from "./request.ts";
 import { runInProcess } from "./run-in-process.ts";
@@ -14,8 +14,8 @@ export interface SequenceOutcome {
   readonly notes: readonly string[];
 }
 
-const runnable = ["open", "close"];
-const later = ["issue-ticket", "expect-closed", "expect-open", "logout", "send"];
+const runnable = ["open", "close", "issue-ticket"];
+const later = ["expect-closed", "expect-open", "logout", "send"];
 
 /** Runs the steps on a faked clock, in process; sequences about what comes after the handshake are pending. */
 export async function runSequence(
@@ -32,12 +32,14 @@ export async function runSequence(
 
   let seconds = 0;
   const store = memoryRateLimitStore({ now: () => seconds * 1_000 });
+  const desk = policy.ticket && ticketDesk(policy.ticket, () => seconds * 1_000);
   const load = loadOnce(() =>
     loadPolicy(policy, {
       builder,
       requestedHost: hostOf(fullRequest({})),
       tokenType: undefined,
       store,
+      tickets: desk?.entry,
     }),
   );
   const failures: string[] = [];
@@ -45,8 +47,10 @@ export async function runSequence(
   for (const step of steps) {
     if (step.at < seconds) throw new WordError("steps: time goes back");
     seconds = step.at;
+    if (step.do === "issue-ticket") await issueTo(desk, step);
     if (step.do !== "open") continue;
-    const outcome = await runInProcess(load, await requestOf(step, policy, builder));
+    const asked = withTicket(step, desk);
+    const outcome = await runInProcess(load, await requestOf(asked, policy, builder));
     if (outcome.note !== undefined) notes.push(outcome.note);
     if (outcome.answer === step.expect) continue;
     failures.push(
@@ -62,6 +66,48 @@ function refuseUnknown(step: Step): void {
   if (step.do === "open" && step.expect === undefined)
     throw new WordError("steps: open without expect");
 }
+
+/** Tickets by the names that steps give them. */
+interface TicketDesk {
+  readonly entry: Tickets;
+  readonly issued: Map<string, string>;
+}
+
+function ticketDesk(words: TicketWords, now: () => number): TicketDesk {
+  const { ttlSeconds = 30, singleUse = true, bindAddress = false } = words;
+  if (!singleUse) throw new WordError("policy.ticket.singleUse: there are no others");
+  const entry = tickets({ lifetimeMs: ttlSeconds * 1_000, bindAddress, now });
+  return { entry, issued: new Map() };
+}
+
+/** The page that asks is the one that the step's headers name. */
+async function issueTo(desk: TicketDesk | undefined, step: Step): Promise<void> {
+  if (desk === undefined) throw new WordError("steps: issue-ticket without policy.ticket");
+  const { target, headers, remoteAddress } = fullRequest({ ...step, headers: headersOf(step) });
+  const [path = ""] = target.split("?");
+  const { ticket } = await desk.entry.issue({
+    subject: step.user ?? "u1",
+    path,
+    origin: headers.find(([name]) => name === "Origin")?.[1],
+    address: remoteAddress,
+  });
+  desk.issued.set(step.as ?? "", ticket);
+}
+
+/** The step with its ticket in the query, unless it says {ticket} itself where it goes. */
+function withTicket(step: Step, desk: TicketDesk | undefined): Step {
+  if (step.ticket === undefined) return step;
+  const ticket = desk?.issued.get(step.ticket);
+  if (ticket === undefined) throw new WordError(`steps: unknown ticket "${step.ticket}"`);
+  const { url = "/ws" } = step;
+  const place = (text: string): string => text.replaceAll("{ticket}", ticket);
+  const headers = headersOf(step).map(([name, value]) => [name, place(value)] as const);
+  const isPlaced = [url, ...headersOf(step).flat()].some((text) => text.includes("{ticket}"));
+  const target = isPlaced ? place(url) : `${url}${url.includes("?") ? "&" : "?"}ticket=${ticket}`;
+  return { ...step, url: target, headers };
+}
+
+const headersOf = ({ headers = goodHeaders }: Step): NonNullable<Step["headers"]> => headers;
 
 /** One guard serves the whole sequence, or the same error. */
 function loadOnce(load: () => LoadedPolicy): () => LoadedPolicy {

@@ -12,6 +12,13 @@ export { type ClaimPredicate, type ClaimValue, requireClaim } from "./checks/req
 export { requireScope } from "./checks/require-scope.ts";
 export { secure } from "./checks/secure.ts";
 export { type SubprotocolOptions, subprotocol } from "./checks/subprotocol.ts";
+export {
+  type IssuedTicket,
+  type Tickets,
+  type TicketsOptions,
+  type TicketWish,
+  tickets,
+} from "./checks/tickets.ts";
 export { ConfigError, type ConfigErrorCode, configErrorCodes } from "./config/config-error.ts";
 export { type Answer, answerOf, responseOf } from "./decision/answer.ts";
 export {
@@ -66,12 +73,17 @@ export {
   type MemoryRateLimitStoreOptions,
   memoryRateLimitStore,
 } from "./stores/memory-rate-limit-store.ts";
+export {
+  type MemoryTicketStoreOptions,
+  memoryTicketStore,
+} from "./stores/memory-ticket-store.ts";
 export type { RateLimitResult, RateLimitRule, RateLimitStore } from "./stores/rate-limit-store.ts";
 export {
   type FlexibleLimiter,
   type FlexibleLimiterResult,
   rateLimiterFlexibleStore,
 } from "./stores/rate-limiter-flexible-store.ts";
+export type { StoredTicket, TicketStore } from "./stores/ticket-store.ts";
 export { bearerToken } from "./tokens/bearer-token.ts";
 export { cookieToken } from "./tokens/cookie-token.ts";
 export type { JwksOptions, JwtCacheOptions, JwtOptions } from "./tokens/jwt-options.ts";

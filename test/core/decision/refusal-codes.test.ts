@@ -15,6 +15,7 @@ import {
   requireScope,
   secure,
   subprotocol,
+  tickets,
   trustedProxies,
 } from "@firmshake/core";
 import { describe, expect, it } from "vitest";
@@ -103,6 +104,14 @@ const produced: Readonly<Partial<Record<RefusalCode, Row>>> = {
   token_invalid: [[listed, token], header("authorization", `Bearer ${unsigned}`)],
   keys_unavailable: [[listed, unreachable], header("authorization", `Bearer ${unsigned}`)],
   insufficient_scope: [[listed, signedIn, requireScope("chat:write")], {}],
+  ticket_invalid: [[listed, tickets()], { target: "/?ticket=a" }],
+  tickets_unavailable: [
+    [
+      listed,
+      tickets({ store: { put: () => true, take: () => Promise.reject(new Error("down")) } }),
+    ],
+    { target: `/?ticket=${"A".repeat(43)}` },
+  ],
   decision_timeout: [
     [listed, answering(new Promise(() => undefined))],
     { signal: AbortSignal.abort(new DOMException("", "TimeoutError")) },
@@ -170,6 +179,7 @@ describe("the table", () => {
       "rate_limited",
       "shutting_down",
       "store_failed",
+      "tickets_unavailable",
     ]);
   });
 });

@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
   decodeBase64url,
+  encodeBase64url,
   isCanonicalBase64url,
   isCompactJws,
 } from "../../../packages/core/src/parse/base64url.ts";
@@ -13,6 +14,14 @@ const letters = fc.string({
 });
 
 describe("canonical base64url", () => {
+  it("is what bytes are written as", () => {
+    fc.assert(
+      fc.property(fc.uint8Array(), (bytes) => {
+        expect(encodeBase64url(bytes)).toBe(Buffer.from(bytes).toString("base64url"));
+      }),
+    );
+  });
+
   it("is what Buffer writes back letter for letter", () => {
     fc.assert(
       fc.property(letters, (text) => {

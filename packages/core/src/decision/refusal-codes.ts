@@ -50,6 +50,8 @@ export const refusalKinds: Readonly<Record<RefusalCode, RefusalKind>> = Object.f
   token_invalid: kind(401, 3000, "The token is not valid."),
   keys_unavailable: kind(503, 1013, "Tokens cannot be verified at the moment.", true),
   insufficient_scope: kind(403, 3003, "This needs more rights than were granted."),
+  ticket_invalid: kind(401, 3000, "The ticket is not valid."),
+  tickets_unavailable: kind(503, 1013, "Tickets cannot be had or used at the moment.", true),
   unauthorized: kind(401, 3000, "Authentication is required."),
   forbidden: kind(403, 3003, "This connection is not allowed."),
   // What went wrong here.
@@ -92,6 +94,8 @@ export type RefusalCode =
   | "token_invalid"
   | "keys_unavailable"
   | "insufficient_scope"
+  | "ticket_invalid"
+  | "tickets_unavailable"
   | "unauthorized"
   | "forbidden"
   | "decision_timeout"

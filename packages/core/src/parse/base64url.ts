@@ -17,6 +17,12 @@ export function isCanonicalBase64url(text: string): boolean {
   return (last & (spare === 2 ? 0b1111 : 0b11)) === 0;
 }
 
+/** The canonical spelling, without padding. */
+export function encodeBase64url(bytes: Uint8Array): string {
+  const text = btoa(String.fromCharCode(...bytes));
+  return text.replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
+}
+
 /** Decodes canonical base64url to text of UTF-8; undefined where it is neither. */
 export function decodeBase64url(text: string): string | undefined {
   if (!isCanonicalBase64url(text)) return undefined;

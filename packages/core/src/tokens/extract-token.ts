@@ -41,3 +41,7 @@ const alone = refuse(
 /** One answer for forged, expired and unknown, so that nothing can be told from it. The reason is for logs. */
 export const invalidToken = (reason: string, cause?: unknown): Refusal =>
   refuse("token_invalid", undefined, { headers: challenge("invalid_token"), reason, cause });
+
+/** The same for tickets, spent ones among them. */
+export const invalidTicket = (reason: string): Refusal =>
+  refuse("ticket_invalid", undefined, { headers: challenge("invalid_token"), reason });
