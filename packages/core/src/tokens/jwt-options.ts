@@ -13,7 +13,7 @@ import {
   either,
   readOptions,
 } from "../config/options.ts";
-import type { TokenSource } from "./token-source.ts";
+import { aSourceList, type TokenSource } from "./token-source.ts";
 import { refuseNoKeys, type VerificationKeys } from "./verification-keys.ts";
 
 /** What `jwt` takes. `issuer`, `audience` and either `keys` or `jwksUri` are required. */
@@ -86,7 +86,7 @@ export function readJwtOptions(options: JwtOptions): JwtOptions {
       jwksUri: either(aText, anObject),
       algorithms: aTextList,
       typ: aText,
-      from: { expected: "a non-empty list of token sources", accepts: isSourceList },
+      from: aSourceList,
       subjectClaim: aText,
       clockToleranceSeconds: aCount,
       maxLifetimeSeconds: aPositiveNumber,
@@ -118,12 +118,4 @@ export function readJwtOptions(options: JwtOptions): JwtOptions {
   }
   if (read.keys !== undefined) refuseNoKeys(read.keys);
   return read;
-}
-
-const isSourceList = (value: unknown): boolean =>
-  Array.isArray(value) && value.length > 0 && value.every(isSource);
-
-function isSource(source: unknown): boolean {
-  const { name, isAmbient, read } = (source ?? {}) as Partial<TokenSource>;
-  return typeof name === "string" && typeof isAmbient === "boolean" && typeof read === "function";
 }
