@@ -12,6 +12,7 @@ export {
   aText,
   aTextList,
   aTimeoutMs,
+  either,
   nearestName,
   type OptionRule,
   oneOf,
@@ -24,7 +25,9 @@ export { compilePath } from "./guard/path-pattern.ts";
 export { readAddressRanges } from "./handshake/address-ranges.ts";
 export {
   createHandshake,
+  forwardedOf,
   type HandshakeSource,
+  hasTrust,
   type Rewrite,
   rewriteOf,
   sourceOf,

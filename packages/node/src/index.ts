@@ -8,6 +8,9 @@ export {
   type SocketIoNamespace,
   type SocketIoServer,
 } from "./bind-sessions.ts";
+export type { CertificateSubject } from "./certificate/certificate-subject.ts";
+export type { CertificateSource } from "./certificate/presented-certificate.ts";
+export { type ClientCertificateOptions, clientCertificate } from "./client-certificate.ts";
 export { type Connection, connectionOf } from "./connection.ts";
 export type { DecisionEvent, DecisionOutcome } from "./decision-event.ts";
 export type { Gate, GateOptions } from "./gate.ts";
