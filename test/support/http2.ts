@@ -9,6 +9,7 @@ import {
   createServer,
   type IncomingHttpHeaders,
   type OutgoingHttpHeaders,
+  type SecureServerOptions,
   type ServerOptions,
   type Settings,
 } from "node:http2";
@@ -16,7 +17,7 @@ import { connect as connectTcp, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { connect as connectTls } from "node:tls";
 import { onTestFinished } from "vitest";
-import { makeCertificate } from "./certificate.ts";
+import { type KeyAndCertificate, makeCertificate } from "./certificate.ts";
 
 const offer = { enableConnectProtocol: true };
 let certificate: ReturnType<typeof makeCertificate> | undefined;
@@ -26,22 +27,39 @@ export const offeringServer = (settings: Settings = {}, options: ServerOptions =
   createServer({ ...options, settings: { ...offer, ...settings } }) as unknown as Server;
 
 /** The same over TLS, with HTTP/1.1 beside it. */
-export async function secureOfferingServer(settings: Settings = {}): Promise<Server> {
+export async function secureOfferingServer(
+  settings: Settings = {},
+  more: SecureServerOptions = {},
+): Promise<Server> {
   certificate ??= makeCertificate();
-  const options = { ...(await certificate), allowHTTP1: true };
+  const options = { ...(await certificate), ...more, allowHTTP1: true };
   return createSecureServer({
     ...options,
     settings: { ...offer, ...settings },
   }) as unknown as Server;
 }
 
+/** How a session is opened. */
+export interface SessionSketch {
+  readonly isTls?: boolean;
+  readonly settings?: Settings;
+  /** What the client presents. */
+  readonly clientCertificate?: Partial<KeyAndCertificate>;
+}
+
 /** A session of Node's client, which has heard what the server offers. It is destroyed when the test is over. */
 export async function openSession(
   port: number,
-  { isTls = false, settings = {} }: { readonly isTls?: boolean; readonly settings?: Settings } = {},
+  { isTls = false, settings = {}, clientCertificate = {} }: SessionSketch = {},
 ): Promise<ClientHttp2Session> {
   const to = { host: "127.0.0.1", port };
-  const tls = { ...to, servername: "localhost", ALPNProtocols: ["h2"], rejectUnauthorized: false };
+  const tls = {
+    ...to,
+    servername: "localhost",
+    ALPNProtocols: ["h2"],
+    rejectUnauthorized: false,
+    ...clientCertificate,
+  };
   const socket = isTls ? connectTls(tls) : connectTcp(to);
   const session = connect(`${isTls ? "https" : "http"}://localhost:${port}`, {
     createConnection: () => socket,

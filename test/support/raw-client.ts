@@ -21,6 +21,8 @@ export interface RawClient {
 
 export interface DialOptions {
   readonly isTls?: boolean;
+  /** What a TLS client presents. */
+  readonly certificate?: { readonly key: string; readonly cert: string } | undefined;
   /** Keeps its own side open after the server has ended. */
   readonly keepsOpen?: boolean;
   /** Never reads what it is answered. */
@@ -32,9 +34,12 @@ export interface DialOptions {
 /** Connects to a server on this machine. The socket is destroyed when the test is over. */
 export async function dial(port: number, options: DialOptions = {}): Promise<RawClient> {
   const { isTls = false, keepsOpen = false, isDeaf = false, isUntracked = false } = options;
+  const { certificate = {} } = options;
   const to = { host: "127.0.0.1", port, allowHalfOpen: keepsOpen };
   const tcp = connectTcp(to);
-  const socket = isTls ? connectTls({ socket: tcp, rejectUnauthorized: false }) : tcp;
+  const socket = isTls
+    ? connectTls({ socket: tcp, rejectUnauthorized: false, ...certificate })
+    : tcp;
   if (!isUntracked) onTestFinished(() => void socket.destroy());
   const chunks: Buffer[] = [];
   const waiting = new Set<() => void>();

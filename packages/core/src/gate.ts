@@ -12,6 +12,7 @@ export {
   aText,
   aTextList,
   aTimeoutMs,
+  either,
   nearestName,
   type OptionRule,
   oneOf,
@@ -24,7 +25,9 @@ export { compilePath } from "./guard/path-pattern.ts";
 export { readAddressRanges } from "./handshake/address-ranges.ts";
 export {
   createHandshake,
+  forwardedOf,
   type HandshakeSource,
+  hasTrust,
   type Rewrite,
   rewriteOf,
   sourceOf,
@@ -35,3 +38,4 @@ export { openingRefusal } from "./handshake/validity.ts";
 export { compileRanges } from "./parse/address-range.ts";
 export { isHeaderValue, isHttpToken, trimBlanks } from "./parse/http-token.ts";
 export { type IpAddress, parsePeerAddress, prefixOf } from "./parse/ip-address.ts";
+export { invalidToken } from "./tokens/extract-token.ts";

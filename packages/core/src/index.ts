@@ -1,4 +1,10 @@
 export { type AddressOptions, address } from "./checks/address.ts";
+export {
+  type ApiKeyFacts,
+  type ApiKeyFinder,
+  type ApiKeyOptions,
+  apiKey,
+} from "./checks/api-key.ts";
 export { host } from "./checks/host.ts";
 export { jwt } from "./checks/jwt.ts";
 export {
@@ -65,6 +71,12 @@ export {
 } from "./handshake/proxy-trust.ts";
 export type { TrailEntry } from "./handshake/trail.ts";
 export { type SecretFree, withoutSecrets } from "./handshake/without-secrets.ts";
+export type { ApiKeyRecord, ListedApiKey } from "./keys/api-key-record.ts";
+export {
+  type CreateApiKeyOptions,
+  type CreatedApiKey,
+  createApiKey,
+} from "./keys/create-api-key.ts";
 export {
   type ExpressRateLimitStore,
   expressRateLimitStore,
@@ -86,6 +98,7 @@ export {
 export type { StoredTicket, TicketStore } from "./stores/ticket-store.ts";
 export { bearerToken } from "./tokens/bearer-token.ts";
 export { cookieToken } from "./tokens/cookie-token.ts";
+export { headerToken } from "./tokens/header-token.ts";
 export type { JwksOptions, JwtCacheOptions, JwtOptions } from "./tokens/jwt-options.ts";
 export { queryToken } from "./tokens/query-token.ts";
 export { type SubprotocolTokenForm, subprotocolToken } from "./tokens/subprotocol-token.ts";

@@ -8,6 +8,10 @@ export {
   type SocketIoNamespace,
   type SocketIoServer,
 } from "./bind-sessions.ts";
+export { type BoundToCertificateOptions, boundToCertificate } from "./bound-to-certificate.ts";
+export type { CertificateSubject } from "./certificate/certificate-subject.ts";
+export type { CertificateSource } from "./certificate/presented-certificate.ts";
+export { type ClientCertificateOptions, clientCertificate } from "./client-certificate.ts";
 export type { RefuseOption } from "./closing-answer.ts";
 export { type Connection, connectionOf } from "./connection.ts";
 export type { DecisionEvent, DecisionOutcome } from "./decision-event.ts";

@@ -5,6 +5,7 @@ import {
   type Check,
   cookieToken,
   guard,
+  headerToken,
   origin,
   queryToken,
   refuse,
@@ -105,6 +106,35 @@ describe("a token in a cookie", () => {
     expect(thrownBy(() => cookieToken(name as string))).toContain(
       'give the cookie\'s name, such as cookieToken("session")',
     );
+  });
+});
+
+describe("a token in a header of its own", () => {
+  it.each<[string | readonly string[] | undefined, unknown]>([
+    ["abc.def-_~+/==", "abc.def-_~+/=="],
+    [undefined, missing],
+    ["", malformed],
+    ["a b", malformed],
+    ["abc,def", malformed],
+    [["abc", "def"], ambiguous],
+    [["abc", ""], malformed],
+  ])("of X-API-Key %j is %j", (value, token) => {
+    expect(found([headerToken("X-API-Key")], { headers: { "x-api-key": value } })).toEqual(token);
+  });
+
+  it("is not sent by browsers", () => {
+    expect(headerToken("X-API-Key")).toMatchObject({
+      name: 'header "X-API-Key"',
+      isAmbient: false,
+    });
+  });
+
+  it.each([undefined, "", "a b", 1])("has no name such as %j", (name) => {
+    expect(thrownBy(() => headerToken(name as string))).toContain("give the header's name");
+  });
+
+  it.each(["Cookie", "authorization", "Sec-WebSocket-Protocol"])("is not read from %s", (name) => {
+    expect(thrownBy(() => headerToken(name))).toContain("is read by bearerToken()");
   });
 });
 

@@ -80,6 +80,10 @@ export const aTextList: OptionRule = rule(
   "a non-empty list of strings",
   (value) => Array.isArray(value) && value.length > 0 && value.every(isText),
 );
+export const aList: OptionRule = rule(
+  "a non-empty list",
+  (value) => Array.isArray(value) && value.length > 0,
+);
 export const oneOf = (...words: readonly string[]): OptionRule =>
   rule(words.map((word) => `"${word}"`).join(" or "), (value) => words.includes(value as string));
 export const aWholeNumber = (least: number, most: number): OptionRule =>

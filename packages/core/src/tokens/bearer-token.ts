@@ -1,3 +1,4 @@
+import { isB64Token } from "../parse/b64-token.ts";
 import { noTokens, type TokenSource } from "./token-source.ts";
 
 /**
@@ -26,18 +27,4 @@ export function bearerToken(): TokenSource {
       return isB64Token(token) ? [token] : "malformed";
     },
   };
-}
-
-const b64Letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/";
-const isB64Code = new Uint8Array(128);
-for (const letter of b64Letters) isB64Code[letter.charCodeAt(0)] = 1;
-
-/** `b64token` of RFC 6750 §2.1: letters, digits and `-._~+/`, then any number of `=`. */
-function isB64Token(text: string): boolean {
-  let end = text.length;
-  while (end > 0 && text[end - 1] === "=") end--;
-  for (let index = 0; index < end; index++) {
-    if (isB64Code[text.charCodeAt(index)] !== 1) return false;
-  }
-  return end > 0;
 }
