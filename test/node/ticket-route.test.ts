@@ -110,7 +110,7 @@ describe("a route for tickets", () => {
   it.each<[string, Partial<Options>]>([
     ["undefined", { identity: () => undefined }],
     ["null", { identity: () => null }],
-    ["false", { identity: async () => false }],
+    ["false", { identity: () => Promise.resolve(false as const) }],
     ["a session that has ended", { identity: () => ({ subject: "ada", expiresAt: 1 }) }],
   ])("answers with 401 where the identity is %s", async (_, options) => {
     const { ask } = await desk(options);

@@ -33,9 +33,10 @@ import { type TicketRouteOptions, ticketAnswers } from "./ticket-answers.ts";
 export function ticketRoute<Request extends IncomingMessage>(
   entry: Tickets,
   options: TicketRouteOptions<Request>,
-): (request: Request, response: ServerResponse) => Promise<void> {
+): (request: IncomingMessage, response: ServerResponse) => Promise<void> {
   const answerTo = ticketAnswers(entry, options);
-  return async (request, response) => send(response, await answerTo(request, request));
+  // The type is the user's word on what the middleware before has put there, as with `identity`.
+  return async (request, response) => send(response, await answerTo(request, request as Request));
 }
 
 function send(response: ServerResponse, { status, headers, body }: Answer): void {
