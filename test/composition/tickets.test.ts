@@ -1,9 +1,21 @@
 import { once } from "node:events";
 import { createServer, type IncomingMessage } from "node:http";
-import { connectionOf, type DecisionEvent, type TicketEvent, tickets } from "@firmshake/node";
+import {
+  attach,
+  connectionOf,
+  type DecisionEvent,
+  guard,
+  origin,
+  type TicketEvent,
+  tickets,
+} from "@firmshake/node";
+import { Server as SocketIoServer } from "socket.io";
+import { io as connect } from "socket.io-client";
 import { beforeEach, describe, expect, it, onTestFinished } from "vitest";
 import { WebSocket } from "ws";
+import { chromiumPath, launch } from "../browser/browser.ts";
 import { statusOf } from "../support/raw-client.ts";
+import { requirement } from "../support/requirement.ts";
 import { listen } from "../support/server.ts";
 import { desks } from "./ticket-desks.ts";
 
@@ -165,5 +177,89 @@ describe.each(Object.keys(desks))("a ticket, with %s", (name) => {
     const seen = { headers, headersDistinct, rawHeaders, originalUrl, decided, issued };
     expect(JSON.stringify(seen)).not.toContain(ticket);
     expect(JSON.stringify(connectionOf(request))).not.toContain(ticket);
+  });
+});
+
+const chromium = requirement("chromium", chromiumPath);
+
+describe.skipIf(chromium.isMissing)("a page in Chromium", () => {
+  it("asks for a ticket and opens a socket with it, as the guide says, once", async () => {
+    const site = await running("Koa 3");
+    const browser = await launch();
+    onTestFinished(() => browser.close());
+    const page = await browser.newPage();
+    await page.goto(`${site.own}/nothing`);
+    const heard = await page.evaluate(async () => {
+      await fetch("/login?name=ada", { method: "POST" });
+      const response = await fetch("/ticket", { method: "POST", credentials: "include" });
+      const { ticket } = (await response.json()) as { ticket: string };
+      const hear = (protocols: string[], query = ""): Promise<string> =>
+        new Promise((resolve) => {
+          const socket = new globalThis.WebSocket(`ws://${location.host}/chat${query}`, protocols);
+          socket.onmessage = ({ data }) => resolve(`${data} ${socket.protocol}`);
+          socket.onclose = ({ code }) => resolve(`closed with ${code}`);
+        });
+      const query = `?ticket=${ticket}`;
+      const first = [await hear([], query), await hear([], query)];
+      const again = await fetch("/ticket", { method: "POST", credentials: "include" });
+      const { ticket: second } = (await again.json()) as { ticket: string };
+      return [...first, await hear(["chat", "bearer", second])];
+    });
+    expect(heard).toEqual(["Welcome, ada. ", "closed with 1006", "Welcome, ada. chat"]);
+  });
+
+  it("of another origin gets none, although the browser sends the cookie along", async () => {
+    const site = await running("Koa 3");
+    const foreign = await listen(createServer((_request, response) => response.end("foreign")));
+    const browser = await launch();
+    onTestFinished(() => browser.close());
+    const page = await browser.newPage();
+    await page.goto(`${site.own}/nothing`);
+    await page.evaluate(() => fetch("/login?name=ada", { method: "POST" }));
+    // Another port is another origin, and the same site: the cookie goes along.
+    await page.goto(`http://127.0.0.1:${foreign}/`);
+    const read = await page.evaluate(async (url) => {
+      const init = { method: "POST", credentials: "include" } as const;
+      await fetch(url, { ...init, mode: "no-cors" });
+      return fetch(url, init).then(String, (error: unknown) => (error as Error).name);
+    }, `${site.own}/ticket`);
+    expect(read).toBe("TypeError");
+    expect(site.issued).toMatchObject([{ code: "origin_denied" }, { code: "origin_denied" }]);
+  });
+});
+
+describe("a ticket for Socket.IO", () => {
+  it("opens one session by WebSocket", async () => {
+    const entry = tickets();
+    const server = createServer();
+    const port = await listen(server);
+    const own = `http://127.0.0.1:${port}`;
+    attach(server, { "/socket.io/*": guard(origin([own]), entry) });
+    const io = new SocketIoServer(server);
+    onTestFinished(() => void io.close());
+    io.on("connection", (socket) => {
+      const { identity } = connectionOf(socket.request);
+      socket.emit("hello", identity?.subject, socket.request.url, socket.handshake.query.ticket);
+    });
+    const wish = { subject: "ada", path: "/socket.io/", origin: own };
+    const { ticket } = await entry.issue(wish);
+    const options = {
+      transports: ["websocket"],
+      query: { ticket },
+      extraHeaders: { Origin: own },
+      reconnection: false,
+      forceNew: true,
+    };
+    const open = (): ReturnType<typeof connect> => {
+      const socket = connect(own, options);
+      onTestFinished(() => void socket.close());
+      return socket;
+    };
+    const told = await new Promise<unknown[]>((resolve) =>
+      open().on("hello", (...all: unknown[]) => resolve(all)),
+    );
+    expect(told).toEqual(["ada", "/socket.io/?EIO=4&transport=websocket", null]);
+    const refused = await new Promise((resolve) => open().on("connect_error", resolve));
+    expect(refused).toBeInstanceOf(Error);
   });
 });
