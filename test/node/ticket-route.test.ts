@@ -11,6 +11,12 @@ import {
 } from "@firmshake/node";
 import { describe, expect, it } from "vitest";
 import { handshakeOf, thrownBy, wordOf } from "../support/handshakes.ts";
+import {
+  answerTo,
+  openSession,
+  type StreamAnswer,
+  secureOfferingServer,
+} from "../support/http2.ts";
 import { answerIn, dial } from "../support/raw-client.ts";
 import { listen } from "../support/server.ts";
 import { captureThrown } from "../support/thrown.ts";
@@ -278,6 +284,23 @@ describe("a route for tickets", () => {
     expect(await (await fetch(`${own}/other`, init)).text()).toBe("mine");
     await Promise.all(done);
     expect(thrown).toEqual([]);
+  });
+});
+
+describe("a route for tickets over HTTP/2", () => {
+  it("answers as over HTTP/1.1, and its tickets are for the origin of the page", async () => {
+    const entry = tickets();
+    const route = ticketRoute(entry, { identity: () => ({ subject: "ada" }), path: "/chat" });
+    const server = (await secureOfferingServer()).on("request", route as RequestListener);
+    const port = await listen(server);
+    const session = await openSession(port, { isTls: true });
+    const origin = `https://localhost:${port}`;
+    const ask = (from: string): Promise<StreamAnswer> =>
+      answerTo(session.request({ ":method": "POST", ":path": "/ticket", origin: from }).end());
+    const { status, body } = await ask(origin);
+    expect(status).toBe(200);
+    expect(await used(entry, JSON.parse(body).ticket, origin)).toBe("allow");
+    expect(await ask("https://evil.example")).toMatchObject({ status: 403 });
   });
 });
 
