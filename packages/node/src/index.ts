@@ -19,3 +19,6 @@ export type { Gate, GateOptions } from "./gate.ts";
 export { identity, type SignedIn } from "./identity.ts";
 export { requestOf } from "./request-of.ts";
 export type { Ruling, Upgrade, UpgradeHandler } from "./ruling.ts";
+export { type TicketRouteOptions, ticketAnswers } from "./tickets/ticket-answers.ts";
+export type { TicketEvent } from "./tickets/ticket-event.ts";
+export { ticketRoute } from "./tickets/ticket-route.ts";

@@ -38,6 +38,33 @@ export function nodeHandshake(
   );
 }
 
+/**
+ * The view of an ordinary `POST`, for checks that are made for handshakes. Of the path alone: a query could make it a request of a polling
+ * session.
+ */
+export function postHandshake(
+  request: IncomingMessage,
+  signal: () => AbortSignal,
+  trust: ProxyTrust | undefined,
+): Handshake {
+  return createHandshake(
+    {
+      transport: "polling",
+      method: "POST",
+      target: request.url?.split("?", 1)[0] ?? "",
+      httpVersion: request.httpVersion,
+      headerLines: headerLinesIn(request),
+      maxHeaderLines: nodeKeeps,
+      showsConnectionHeader: true,
+      request,
+      peerAddress: () => socketOf(request)?.remoteAddress,
+      tls: () => tlsOf(socketOf(request)),
+      signal,
+    },
+    trust,
+  );
+}
+
 /** By what the client sent: the request was made up from it. */
 function connectHandshake(
   { method, target, headerLines, pseudoHeaders }: ExtendedConnect,

@@ -7,14 +7,14 @@ export interface MemoryTicketStoreOptions {
   readonly maxTickets?: number;
   /** How many of them may be one subject's. Default 20. */
   readonly maxTicketsPerSubject?: number;
-  /** How many bytes they may take at most, as estimated. Default 32 MiB. */
+  /** How many bytes they may take at most, as estimated. Default 64 MiB. */
   readonly maxBytes?: number;
   /** A clock in milliseconds since 1970. Default `Date.now`. */
   readonly now?: () => number;
 }
 
-/** Two map entries, a set's, the key and the objects, measured on V8. */
-const entryBytes = 400;
+/** Two entries of maps, one of a set, the key and the objects, as measured on V8. */
+const entryBytes = 450;
 
 /**
  * Keeps tickets in this process's memory, within bounds.
@@ -35,7 +35,7 @@ export function memoryTicketStore(options: MemoryTicketStoreOptions = {}): Ticke
   const {
     maxTickets = 100_000,
     maxTicketsPerSubject = 20,
-    maxBytes = 32 * 1024 * 1024,
+    maxBytes = 64 * 1024 * 1024,
     now = Date.now,
   } = readOptions<MemoryTicketStoreOptions>("memoryTicketStore", options, {
     maxTickets: aPositiveInteger,

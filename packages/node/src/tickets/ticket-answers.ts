@@ -1,0 +1,227 @@
+import type { IncomingMessage } from "node:http";
+import {
+  type Answer,
+  allowWith,
+  answerOf,
+  type Check,
+  ConfigError,
+  guard,
+  type Handshake,
+  type HeaderLine,
+  type IssuedTicket,
+  type MaybePromise,
+  type OriginResolver,
+  origin,
+  type ProxyTrust,
+  type RateLimitOptions,
+  rateLimit,
+  refuse,
+  type Tickets,
+  type TrustedProxiesOptions,
+  trustedProxies,
+} from "@firmshake/core";
+import {
+  aFunction,
+  anything,
+  defineCheck,
+  isRefusal,
+  ranks,
+  readOptions,
+  readTicketPath,
+} from "@firmshake/core/gate";
+import { identityBy, type SignedIn } from "../identity.ts";
+import { postHandshake } from "../node-handshake.ts";
+import { reportTicket, type TicketEvent } from "./ticket-event.ts";
+
+/** What a route for tickets is told. */
+export interface TicketRouteOptions<Source> {
+  /** Who is signed in, as for the check `identity`. Undefined, null and false are answered with 401. */
+  readonly identity: (source: Source) => MaybePromise<SignedIn | undefined | null | false>;
+  /** What the ticket opens: a path, several, or a function that says so for each request. Whether the user may is for that to say. */
+  readonly path: string | readonly string[] | ((source: Source) => string | readonly string[]);
+  /** Whose pages may ask, as for the check `origin`. Tickets are bound to the origin that asked. Default `same-origin`. */
+  readonly origins?: readonly string[] | "same-origin" | OriginResolver;
+  /** How many tickets a subject may ask for. Default 30 in 60 seconds, counted in this process's memory. */
+  readonly rate?: Pick<RateLimitOptions, "limit" | "windowMs" | "store" | "name">;
+  /** Which peers' forwarding headers count: the same as the gate is told. Default: nobody's. */
+  readonly trustProxy?: ProxyTrust | TrustedProxiesOptions | readonly string[];
+  /** Is told what became of each request. What it throws, or rejects with, is dropped. */
+  readonly onDecision?: (event: TicketEvent) => unknown;
+}
+
+/** The origin of the page that asks, and its ticket. */
+interface TicketFacts {
+  readonly page?: string;
+  readonly issued?: IssuedTicket;
+}
+
+/**
+ * Makes the answers to requests for tickets, for frameworks in which a handler hands its answer back. Never rejects.
+ *
+ * @throws {@link ConfigError} for options that are not as described.
+ * @see {@link ticketRoute} for the rules
+ *
+ * @example
+ * ```ts
+ * import { ticketAnswers, tickets } from "@firmshake/fastify";
+ * import fastify, { type FastifyRequest } from "fastify";
+ *
+ * const entry = tickets();
+ * const answerTo = ticketAnswers(entry, {
+ *   identity: (request: FastifyRequest) => ({ subject: request.id }),
+ *   path: "/chat",
+ * });
+ * fastify().post("/ticket", async (request, reply) => {
+ *   const { status, headers, body } = await answerTo(request.raw, request);
+ *   return reply.code(status).headers(Object.fromEntries(headers)).send(body);
+ * });
+ * ```
+ */
+export function ticketAnswers<Source extends object>(
+  entry: Tickets,
+  options: TicketRouteOptions<Source>,
+): (request: IncomingMessage, source: Source) => Promise<Answer> {
+  const read = readTicketRouteOptions(entry, options);
+  const { path, origins = "same-origin", rate, trustProxy, onDecision } = read;
+  const trust = trustProxy === undefined ? undefined : trustedProxies(trustProxy);
+  const sources = new WeakMap<Handshake, Source>();
+  const sourceOf = (handshake: Handshake): Source => sources.get(handshake) as Source;
+  const pathFor = typeof path === "function" ? path : () => path;
+  const pages = [origin(origins), page];
+  const forPreflight = guard({ checks: pages });
+  const forTicket = guard({
+    checks: [
+      ...pages,
+      identityBy(sourceOf, read.identity, "request.user"),
+      rateLimit({ limit: 30, windowMs: 60_000, name: "tickets", ...rate, key: "identity" }),
+      issuing(entry, (handshake) => pathFor(sourceOf(handshake))),
+    ],
+  });
+  return async (request, source) => {
+    const isPreflight = asksBefore(request);
+    if (request.method !== "POST" && !isPreflight) return onlyPost;
+    // A preflight is decided on as what it asks for.
+    const handshake = postHandshake(request, () => AbortSignal.timeout(timeoutMs), trust);
+    sources.set(handshake, source);
+    const verdict = await (isPreflight ? forPreflight : forTicket).decide(handshake);
+    if (!isPreflight) reportTicket(onDecision, handshake, verdict);
+    const { page: from, issued } = handshake.facts as TicketFacts;
+    const answer = verdict.ok ? answerWith(issued) : answerOf(verdict.refusal);
+    return { ...answer, headers: [...answer.headers, ...corsHeaders(from, isPreflight)] };
+  };
+}
+
+const timeoutMs = 5_000;
+
+/** Browsers send it with every POST; without it nobody could tell whose page asks. Behind the check of origins, it is one that may. */
+const page: Check<{ readonly page: string }> = defineCheck(
+  { name: "page", summary: "", rank: ranks.header },
+  ({ headers }) => {
+    const from = headers.only("origin");
+    return from === undefined ? refuse("origin_missing") : allowWith({ page: from });
+  },
+);
+
+const sessionEnded = refuse("unauthorized", undefined, { reason: "the session has ended" });
+const unknownAddress = refuse("address_unknown");
+const storeFailed = (cause: unknown): ReturnType<typeof refuse> =>
+  refuse("tickets_unavailable", undefined, { cause, headers: [["Retry-After", "5"]] });
+
+/** The last check, so that whatever goes wrong in it refuses as in any other. */
+function issuing(
+  entry: Tickets,
+  pathFor: (handshake: Handshake) => string | readonly string[],
+): Check<{ readonly issued: IssuedTicket }> {
+  return defineCheck(
+    { name: "issue", summary: "", rank: ranks.identity, needsIdentity: true },
+    async (handshake) => {
+      const { identity, clientAddress: address } = handshake;
+      if (identity === undefined) return sessionEnded;
+      const { subject, claims, expiresAt } = identity;
+      if (expiresAt !== undefined && !(Date.now() < expiresAt)) return sessionEnded;
+      if (entry.bindAddress && address === undefined) return unknownAddress;
+      const path = pathFor(handshake);
+      const { page: from } = handshake.facts as TicketFacts;
+      const issued = await entry
+        .issue({ subject, claims, path, origin: from, address, expiresAt })
+        .catch((cause: unknown) => {
+          if (cause instanceof ConfigError) throw cause;
+          return storeFailed(cause);
+        });
+      return isRefusal(issued) ? issued : allowWith({ issued });
+    },
+  );
+}
+
+function answerWith(issued: IssuedTicket | undefined): Answer {
+  if (issued === undefined) return { status: 204, headers: [], body: "" };
+  const { ticket, expiresAt } = issued;
+  return {
+    status: 200,
+    headers: [
+      ["Content-Type", "application/json"],
+      ["Cache-Control", "no-store"],
+    ],
+    body: JSON.stringify({ ticket, expiresInMs: expiresAt - Date.now() }),
+  };
+}
+
+/** RFC 9457 §4.2.1: nothing more than the status says. */
+const onlyPost: Answer = Object.freeze({
+  status: 405,
+  headers: [
+    ["Allow", "POST, OPTIONS"],
+    ["Content-Type", "application/problem+json"],
+    ["Cache-Control", "no-store"],
+  ] as const,
+  body: JSON.stringify({ type: "about:blank", title: "Method Not Allowed", status: 405 }),
+});
+
+/** Whether a browser asks if a page of another origin may (Fetch §4.8). */
+const asksBefore = ({ method, headers }: IncomingMessage): boolean =>
+  method === "OPTIONS" && "origin" in headers && "access-control-request-method" in headers;
+
+/** For pages that may ask alone (Fetch §3.2.3). The names are ours, never what was asked for. */
+function corsHeaders(from: string | undefined, isPreflight: boolean): readonly HeaderLine[] {
+  const vary: HeaderLine = ["Vary", "Origin"];
+  if (from === undefined) return [vary];
+  return [
+    vary,
+    ["Access-Control-Allow-Origin", from],
+    ["Access-Control-Allow-Credentials", "true"],
+    ...((isPreflight
+      ? [
+          ["Access-Control-Allow-Methods", "POST"],
+          ["Access-Control-Allow-Headers", "authorization, content-type"],
+          ["Access-Control-Max-Age", "600"],
+        ]
+      : [["Access-Control-Expose-Headers", "retry-after"]]) as readonly HeaderLine[]),
+  ];
+}
+
+function readTicketRouteOptions<Source>(
+  entry: Tickets,
+  options: TicketRouteOptions<Source>,
+): TicketRouteOptions<Source> {
+  if (typeof (entry as Partial<Tickets> | null | undefined)?.issue !== "function") {
+    throw new ConfigError(
+      "ERR_FIRMSHAKE_OPTION_INVALID",
+      "ticketRoute: give what tickets(...) has made, the same that the guard has as its check.",
+    );
+  }
+  const read = readOptions<TicketRouteOptions<Source>>(
+    "ticketRoute",
+    options,
+    {
+      identity: aFunction,
+      path: anything,
+      origins: anything,
+      rate: anything,
+      trustProxy: anything,
+      onDecision: aFunction,
+    },
+    ["identity", "path"],
+  );
+  if (typeof read.path !== "function") readTicketPath("ticketRoute", read.path);
+  return read;
+}
