@@ -36,7 +36,7 @@ let stranger: Awaited<ReturnType<typeof makeAuthority>>;
 
 beforeAll(async () => {
   server = await makeCertificate();
-  [authority, stranger] = await Promise.all([makeAuthority(), makeAuthority()]);
+  [authority, stranger] = await Promise.all([makeAuthority("Ours"), makeAuthority()]);
 });
 
 const mail = (value: string) => ({ type: 1 as const, value });
@@ -154,7 +154,7 @@ describe("a client certificate on the socket", () => {
       claims: {
         thumbprint: thumbprintOf(certificate),
         serialNumber: parsed.serialNumber,
-        issuer: "CN=Test authority",
+        issuer: "CN=Ours",
       },
       expiresAt: Date.parse(parsed.validTo),
     });
@@ -213,6 +213,20 @@ describe("a client certificate on the socket", () => {
     expect(await outcome({ subject: "thumbprint" }, await makeCertificate())).toEqual(
       refused(reason),
     );
+  });
+
+  it("is worth nothing from another authority of the same name", async () => {
+    const forger = await makeAuthority("Ours");
+    const certificate = await forger.issue({ names: [uri("spiffe://prod.example.com/a")] });
+    const { port } = await gatedServer(
+      policyOf(spiffe),
+      {},
+      createServer({ ...server, requestCert: true, rejectUnauthorized: false, ca: authority.cert }),
+    );
+    const client = await dial(port, { isTls: true, certificate });
+    client.send(handshakeText());
+    // Node may cut the connection before it has read the handshake.
+    expect([401, Number.NaN]).toContain(answerIn(await client.closed).status);
   });
 
   it("is refused where there is none", async () => {

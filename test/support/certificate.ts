@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { generate } from "selfsigned";
 
 /** A private key and its certificate, as TLS takes them. */
@@ -16,11 +17,11 @@ export interface ClientCertificateSketch {
 }
 
 /** An authority of its own, made anew, and what signs certificates of clients by it. */
-export async function makeAuthority(): Promise<{
+export async function makeAuthority(name = `Authority ${randomUUID()}`): Promise<{
   readonly cert: string;
   readonly issue: (sketch?: ClientCertificateSketch) => Promise<KeyAndCertificate>;
 }> {
-  const authority = await generate([{ name: "commonName", value: "Test authority" }], {
+  const authority = await generate([{ name: "commonName", value: name }], {
     keyType: "ec",
     algorithm: "sha256",
     extensions: [{ name: "basicConstraints", cA: true, critical: true }],
