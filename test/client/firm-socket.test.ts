@@ -6,6 +6,7 @@ import {
   allow,
   attach,
   type Check,
+  type Gate,
   type GateOptions,
   guard,
   type Handshake,
@@ -33,6 +34,7 @@ const tokenFor = (subject: string, lifeSeconds = 600): Promise<string> =>
 
 interface Endpoint {
   readonly port: number;
+  readonly gate: Gate;
   readonly wss: WebSocketServer;
   /** The handshakes that were asked for. */
   readonly asked: Handshake[];
@@ -59,8 +61,8 @@ async function endpoint(
     ],
     order: "written",
   });
-  const { port, wss } = await gatedWs(policy, { refuse: "close", ...options });
-  return { port, wss, asked, refusals };
+  const { port, wss, gate } = await gatedWs(policy, { refuse: "close", ...options });
+  return { port, gate, wss, asked, refusals };
 }
 
 interface Told {
@@ -170,6 +172,25 @@ describe("in the shape of a WebSocket", () => {
     await closed(socket);
     expect(told).toEqual([{ type: "error" }, { type: "close", code: 1006, reason: "" }]);
     expect(wss.clients.size).toBe(0);
+  });
+
+  it.skipIf(globalThis.WebSocket === undefined)("needs no class where Node has one", async () => {
+    const { port, refusals } = await endpoint();
+    refusals.push(refuse("overloaded", undefined, { headers: [["Retry-After", "0"]] }));
+    const socket = new FirmSocket(`ws://127.0.0.1:${port}/chat`, "chat.v1", {
+      reconnect: { baseMs: 1 },
+    });
+    const [{ code, reason }] = await once(socket, "reconnecting");
+    expect([code, reason]).toEqual([1013, "overloaded;retry=0"]);
+    await once(socket, "open");
+    socket.send("hello");
+    expect(await heard(socket)).toBe("hello");
+    socket.close(4_001, "enough");
+    expect(await closed(socket)).toMatchObject([{ code: 4_001, reason: "enough" }]);
+  });
+
+  it.skipIf(globalThis.WebSocket !== undefined)("says so where there is none", () => {
+    expect(() => new FirmSocket("wss://app.example.com/")).toThrow(/give \{ WebSocket \}/);
   });
 
   it("is taken by graphql-ws, with a ticket and a token for each connection", async () => {
@@ -461,6 +482,43 @@ describe("what a close code says", () => {
     socket.send("back");
     expect(await heard(socket)).toBe("back");
     expect(typesOf(told)).toEqual(["open", "reconnecting", "open", "message"]);
+  });
+
+  it.each([
+    { name: "a token", options: () => ({ token: () => new Promise<string>(() => undefined) }) },
+    { name: "a ticket", options: () => ({ ticket: () => new Promise<string>(() => undefined) }) },
+    { name: "an answer", options: () => ({}) },
+  ])("is not waited for where $name never comes", async ({ name, options }) => {
+    const hangs = async (): Promise<typeof allow> => {
+      if (name === "an answer") await new Promise(() => undefined);
+      return allow;
+    };
+    const { port, gate } = await endpoint([hangs]);
+    const reconnect = { baseMs: 1, maxAttempts: 1 };
+    const { socket, told } = open(port, { ...options(), connectTimeoutMs: 30, reconnect });
+    await closed(socket);
+    expect(told.map(({ type, code }) => [type, code])).toEqual([
+      ["reconnecting", 1006],
+      ["error", undefined],
+      ["close", 1006],
+    ]);
+    await expect.poll(() => gate.pending).toBe(0);
+  });
+
+  it("a renewal that hangs does not keep what it should replace from being opened again", async () => {
+    const { port, wss } = await endpoint();
+    const given: (() => Promise<{ token: string; expiresAt: number }>)[] = [
+      async () => ({ token: "one", expiresAt: Date.now() + 40 }),
+      () => new Promise(() => undefined),
+      async () => ({ token: "two", expiresAt: Date.now() + 600_000 }),
+    ];
+    const token = vi.fn(() => given.shift()?.());
+    const { socket, told } = open(port, { token, connectTimeoutMs: 500 });
+    await once(socket, "open");
+    await expect.poll(() => token.mock.calls.length).toBe(2);
+    for (const server of wss.clients) server.terminate();
+    await once(socket, "open");
+    expect(typesOf(told)).toEqual(["open", "reconnecting", "reconnecting", "open"]);
   });
 
   it("nothing is opened again where that is off", async () => {

@@ -174,7 +174,10 @@ export class FirmSocket extends Target {
   async #connect(): Promise<void> {
     const attempt: Attempt = {};
     this.#attempt = attempt;
+    const { connectTimeoutMs = 30_000 } = this.#options;
     const { signal } = this.#abort;
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#onLost(outage), connectTimeoutMs);
     let got: Credentials;
     try {
       got = await getCredentials(this.#url, this.#protocols, this.#options, signal);

@@ -32,6 +32,8 @@ export interface FirmSocketOptions {
   readonly ticket?: string | URL | (() => MaybePromise<string>);
   /** Default: on, for closes that are worth it. `false` for libraries that reconnect themselves. */
   readonly reconnect?: ReconnectOptions | false;
+  /** How long a connection may take, its token and its ticket included, in milliseconds; then it counts as lost. Default 30,000. */
+  readonly connectTimeoutMs?: number;
   /** How long before a token's `expiresAt` a new connection takes the place of the old, in milliseconds. Default 30,000. */
   readonly refreshBeforeExpiryMs?: number;
   /** The class of the connections below. Default: the global one, which Node has from 22 on. */
