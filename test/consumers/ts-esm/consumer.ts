@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import type { IncomingMessage } from "node:http";
 import type { AddressInfo } from "node:net";
+import { FirmSocket } from "@firmshake/client";
 import { type Answer, type Check, ConfigError, handshakeFrom } from "@firmshake/core";
 import { allowWith, attach, connectionOf, guard, origin } from "@firmshake/express";
 import { type KoaContext, guard as koaGuard } from "@firmshake/koa";
@@ -31,6 +32,13 @@ const accepted = new WebSocket(url, { origin: "https://app.example.com" });
 const [message] = (await once(accepted, "message")) as [Buffer];
 assert.equal(String(message), "lobby");
 accepted.close();
+
+// The types of browsers are not there, and not needed.
+const socket = new FirmSocket(url, [], { WebSocket, reconnect: false });
+const closed = new Promise<number>((resolve) => {
+  socket.onclose = ({ code }) => resolve(code);
+});
+assert.equal(await closed, 1006);
 
 const refused = new WebSocket(url, { origin: "https://evil.example" });
 const [, answer] = (await once(refused, "unexpected-response")) as [unknown, IncomingMessage];

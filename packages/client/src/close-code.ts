@@ -1,0 +1,19 @@
+/** Going away, service restart, try again later, bad gateway, timeout, and what never was a close frame (IANA, RFC 6455 §7.4). */
+const retryable: readonly number[] = [1001, 1006, 1012, 1013, 1014, 3008];
+
+/**
+ * Whether the same client may come again later without changing anything: what a server says by the close code.
+ *
+ * @example
+ * ```ts
+ * import { isRetryable } from "@firmshake/client";
+ *
+ * console.log(isRetryable({ code: 1013 }), isRetryable({ code: 3000 })); // true false
+ * ```
+ */
+export const isRetryable = ({ code }: { readonly code: number }): boolean =>
+  retryable.includes(code);
+
+/** What a refusal's reason asks for, such as `rate_limited;retry=7`, in milliseconds. */
+export const retryAfterMs = (reason: string): number =>
+  Number(/;retry=(\d{1,9})$/.exec(reason)?.[1] ?? 0) * 1_000;
