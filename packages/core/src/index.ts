@@ -103,6 +103,7 @@ export type { JwksOptions, JwtCacheOptions, JwtOptions } from "./tokens/jwt-opti
 export { queryToken } from "./tokens/query-token.ts";
 export { type SubprotocolTokenForm, subprotocolToken } from "./tokens/subprotocol-token.ts";
 export type { TokenSource } from "./tokens/token-source.ts";
+export { type TokenVerifierOptions, tokenVerifier } from "./tokens/token-verifier.ts";
 export type {
   JsonWebKey,
   JsonWebKeySet,

@@ -1,18 +1,13 @@
 import { type Allow, allowWith, type Refusal } from "../decision/decision.ts";
-import { type Check, defineCheck, ranks } from "../guard/check.ts";
+import { type Check, defineCheck, isPromiseLike, ranks } from "../guard/check.ts";
 import type { Handshake } from "../handshake/handshake.ts";
 import type { Identity } from "../handshake/identity.ts";
-import { isCompactJws } from "../parse/base64url.ts";
 import { bearerToken } from "../tokens/bearer-token.ts";
-import { extractToken, invalidToken } from "../tokens/extract-token.ts";
+import { extractToken } from "../tokens/extract-token.ts";
 import { type JwtOptions, readJwtOptions } from "../tokens/jwt-options.ts";
-import { jwtVerifier } from "../tokens/jwt-verifier.ts";
-import type { KeySet } from "../tokens/key-set.ts";
-import { publishedKeys } from "../tokens/published-keys.ts";
 import { subprotocolToken } from "../tokens/subprotocol-token.ts";
 import type { TokenSource } from "../tokens/token-source.ts";
-import { localKeySet, readAlgorithms } from "../tokens/verification-keys.ts";
-import { type VerifiedTokenCache, verifiedTokenCache } from "../tokens/verified-token-cache.ts";
+import { tokenIdentification } from "../tokens/token-verifier.ts";
 
 /**
  * Authenticates by a signed JSON Web Token, by the rules of RFC 8725: one issuer, an audience, an expiry, algorithms that fit the keys,
@@ -35,11 +30,8 @@ import { type VerifiedTokenCache, verifiedTokenCache } from "../tokens/verified-
  */
 export function jwt(options: JwtOptions): Check<{ readonly identity: Identity }> {
   const read = readJwtOptions(options);
-  const { from = [bearerToken(), subprotocolToken()], maxTokenBytes = 8_192, cache: cached } = read;
-  const keySet = read.keys === undefined ? publishedKeys(read) : localKeySet(read.keys);
-  const algorithms = readAlgorithms(read.algorithms, read.keys);
-  const verify = jwtVerifier(read, algorithms, keySet);
-  const cache = cached && verifiedTokenCache(cached.maxTokens, cached.maxAgeMs ?? 60_000);
+  const { from = [bearerToken(), subprotocolToken()], maxTokenBytes = 8_192 } = read;
+  const { algorithms, identify } = tokenIdentification(read);
 
   return defineCheck(
     {
@@ -56,29 +48,14 @@ export function jwt(options: JwtOptions): Check<{ readonly identity: Identity }>
     (handshake: Handshake) => {
       const token = extractToken(handshake, from, maxTokenBytes);
       if (typeof token !== "string") return token;
-      const known = cache?.find(token, keySet.version());
-      if (known !== undefined) return allowWith({ identity: known });
-      if (!isCompactJws(token)) return notCompact;
-      return decideOn(token, verify, keySet, cache);
+      const outcome = identify(token);
+      return isPromiseLike(outcome) ? outcome.then(decide) : decide(outcome);
     },
   );
 }
 
-const notCompact = invalidToken("not a compact JWS in canonical base64url");
-
-async function decideOn(
-  token: string,
-  verify: (token: string) => Promise<Identity | Refusal>,
-  keySet: KeySet,
-  cache: VerifiedTokenCache | undefined,
-): Promise<Allow<{ readonly identity: Identity }> | Refusal> {
-  // Taken before: keys that change meanwhile did not verify this token.
-  const version = keySet.version();
-  const outcome = await verify(token);
-  if ("ok" in outcome) return outcome;
-  cache?.remember(token, outcome, version);
-  return allowWith({ identity: outcome });
-}
+const decide = (outcome: Identity | Refusal): Allow<{ readonly identity: Identity }> | Refusal =>
+  "ok" in outcome ? outcome : allowWith({ identity: outcome });
 
 const summaryOf = (
   { issuer, audience, keys, jwksUri, typ, profile }: JwtOptions,
