@@ -13,7 +13,7 @@ import {
 import Router from "@koa/router";
 import express from "express";
 import express4 from "express4";
-import fastify from "fastify";
+import fastify, { type FastifyServerOptions } from "fastify";
 import Koa from "koa";
 import { WebSocketServer } from "ws";
 import { Koa2 } from "../koa/libraries.ts";
@@ -83,10 +83,10 @@ const ofKoa = (name: string, make: typeof Koa): Framework => ({
   },
 });
 
-const ofFastify: Framework = {
+export const ofFastify = (settings: FastifyServerOptions = {}): Framework => ({
   name: "Fastify 5",
   serve: async ({ guards, options = {} }) => {
-    const app = fastify();
+    const app = fastify(settings);
     await app.register(firmshake, options);
     for (const [path, guarded] of Object.entries(guards)) {
       if (path === everywhere) await app.register(firmshake, guarded);
@@ -95,7 +95,7 @@ const ofFastify: Framework = {
     await app.ready();
     return app.server;
   },
-};
+});
 
 /** The first is what the others are compared with. */
 export const frameworks: readonly Framework[] = [
@@ -104,7 +104,7 @@ export const frameworks: readonly Framework[] = [
   ofExpress("Express 4", express4),
   ofKoa("Koa 3", Koa),
   ofKoa("Koa 2", Koa2),
-  ofFastify,
+  ofFastify(),
 ];
 
 /** Puts `ws` behind the gate. It says what it was handed, and echoes. */

@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { createServer } from "node:http";
-import { allow, attach, guard, insecureAnyOrigin, refuse } from "@firmshake/node";
+import { allow, any, attach, type Check, guard, insecureAnyOrigin, refuse } from "@firmshake/node";
 import { describe, expect, it } from "vitest";
 import { answerIn, dial, handshakeText, refusalOf, statusOf } from "../support/raw-client.ts";
 import { connectionsOf, gatedServer, listen } from "../support/server.ts";
@@ -15,6 +15,33 @@ const refusing = [
     policy: guard(insecureAnyOrigin(), async () => refuse("forbidden", "Members only.")),
   },
 ];
+
+describe("a refusal by several ways", () => {
+  const asking =
+    (challenge: string): Check =>
+    () =>
+      refuse("token_missing", undefined, { headers: [["WWW-Authenticate", challenge]] });
+  const ways = guard(insecureAnyOrigin(), any(asking("Basic realm=a"), asking("Bearer realm=b")));
+  const challenges = ["WWW-Authenticate: Bearer realm=b", "WWW-Authenticate: Basic realm=a"];
+
+  it.each([
+    { name: "an upgrade", sketch: {} },
+    {
+      name: "a polling request",
+      sketch: {
+        target: "/io/?transport=polling",
+        headers: { Upgrade: undefined, Connection: undefined },
+      },
+    },
+  ])("has a line for each challenge, on $name", async ({ sketch }) => {
+    const server = createServer((_, response) => response.end());
+    const { port } = await gatedServer(ways, {}, server);
+    const client = await dial(port);
+    client.send(handshakeText(sketch));
+    const lines = (await client.until("\r\n\r\n")).split("\r\n");
+    expect(lines.filter((line) => line.startsWith("WWW-Authenticate"))).toEqual(challenges);
+  });
+});
 
 describe.each(refusing)("a refusal that comes $name", ({ policy }) => {
   it("is these bytes and no others", async () => {

@@ -7,7 +7,7 @@ export type DecisionOutcome = "accepted" | "refused" | "answered" | "abandoned";
 export interface DecisionEvent {
   readonly outcome: DecisionOutcome;
   readonly transport: Transport;
-  /** Without the query. What is not printable ASCII is percent-encoded; 200 characters at most. */
+  /** Without the query and without what looks like a JWT. What is not printable ASCII is percent-encoded; 200 characters at most. */
   readonly path: string;
   readonly clientAddress: string | undefined;
   /** Who was authenticated, where somebody was. */
@@ -23,7 +23,10 @@ export interface DecisionEvent {
   /** What a guard in report mode would have refused. */
   readonly reported: RefusalCode | undefined;
   readonly trail: readonly TrailEntry[];
-  /** The error behind the refusal, where there was one. */
+  /**
+   * The error behind the refusal, where there was one. This project's own hold no secret; what a check of the application or a store throws
+   * is given on as it is, and says whatever it says.
+   */
   readonly cause: unknown;
   readonly elapsedMs: number;
 }
@@ -35,5 +38,9 @@ export function loggablePath(path: string): string {
   // Node decodes request lines as Latin-1: there is no half of a surrogate pair to trip over.
   const escaped = path.slice(0, maxLength).replace(/[^\x21-\x7e]/g, encodeURIComponent);
   // An escape is not cut in two.
-  return escaped.slice(0, maxLength).replace(/%[0-9A-F]?$/, "");
+  const cut = escaped.slice(0, maxLength).replace(/%[0-9A-F]?$/, "");
+  return cut.replace(jwtLike, "eyJ...");
 }
+
+/** `{"` in base64url, and so much after it that it is no word: some clients put their token into the path. */
+const jwtLike = /eyJ[\w.~%=-]{16,}/g;

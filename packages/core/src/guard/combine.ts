@@ -2,9 +2,11 @@ import { ConfigError } from "../config/config-error.ts";
 import {
   type Allow,
   allow,
+  type HeaderLine,
   type MaybePromise,
   type NoFacts,
   type Refusal,
+  refuse,
 } from "../decision/decision.ts";
 import { type Handshake, progressOf } from "../handshake/handshake.ts";
 import {
@@ -57,9 +59,23 @@ export function all<const Checks extends readonly AnyCheck[]>(
 }
 
 /**
- * Allows what one of the checks allows, trying them in order. Where none does, the most telling refusal stands: one that may pass by
- * itself (an issuer out of reach) before one that will not, a bad token before a missing one, the later before the earlier. A check that
- * fails (and so does not know) refuses the whole.
+ * Allows what one of the checks allows, trying them in order. Where none does, the most telling refusal stands: what may pass by itself (an
+ * issuer out of reach), then what is denied to somebody who has authenticated, a bad token, a missing one, and what is denied to
+ * strangers; of equals the later. Where it asks for credentials, it does so for all ways (RFC 9110 §11.6.1). A check that fails (and so does
+ * not know) refuses the whole.
+ *
+ * @throws {@link ConfigError} `ERR_FIRMSHAKE_CHECK_INVALID` without a check.
+ *
+ * @example
+ * ```ts
+ * import { any, cookieToken, guard, jwt, origin } from "@firmshake/core";
+ *
+ * const token = { issuer: "https://id.example.com", audience: "chat", keys: new Uint8Array(32) };
+ * const chat = guard(
+ *   origin(["https://app.example.com"]),
+ *   any(jwt(token), jwt({ ...token, from: [cookieToken("__Host-session")] })),
+ * );
+ * ```
  */
 export function any<const Checks extends readonly [AnyCheck, ...AnyCheck[]]>(
   ...checks: Checks
@@ -174,33 +190,81 @@ function continueAll(
 }
 
 /** Runs checks in order until one allows. What a refused branch had added is taken back. */
-function runAny(checks: readonly AnyCheck[], handshake: Handshake, before?: Refusal): Outcome {
+function runAny(checks: readonly AnyCheck[], handshake: Handshake, before?: Standing): Outcome {
   const progress = progressOf(handshake);
   const { facts, agreed } = progress;
-  let telling = before;
+  const takeBack = (refusal: Refusal, standing: Standing | undefined): Standing => {
+    const isKnown = progress.refusedKnown || handshake.identity !== undefined;
+    Object.assign(progress, { facts, agreed, refusedKnown: false });
+    return standingAfter(standing, refusal, isKnown);
+  };
+  let standing = before;
   for (let index = 0; index < checks.length; index++) {
     const outcome = runCheck(checks[index] as AnyCheck, handshake);
     if (isPromiseLike(outcome)) {
       return outcome.then((settled) => {
         if (settled.ok || isFinal(settled)) return settled;
         if (handshake.signal.aborted) return abortRefusal(handshake.signal);
-        Object.assign(progress, { facts, agreed });
-        return runAny(checks.slice(index + 1), handshake, moreTelling(telling, settled));
+        return runAny(checks.slice(index + 1), handshake, takeBack(settled, standing));
       });
     }
     if (outcome.ok || isFinal(outcome)) return outcome;
-    Object.assign(progress, { facts, agreed });
-    telling = moreTelling(telling, outcome);
+    standing = takeBack(outcome, standing);
   }
-  return telling as Refusal;
+  const { telling, isKnown, challenges } = standing as Standing;
+  progress.refusedKnown = isKnown;
+  return withChallenges(telling, challenges);
 }
 
 const isFinal = ({ code }: Refusal): boolean =>
   code === "check_failed" || code === "decision_timeout" || code === "client_gone";
 
-/** What may pass by itself tells more than what will not, and a bad token more than none. Of equals the later stands. */
-const moreTelling = (before: Refusal | undefined, now: Refusal): Refusal =>
-  before !== undefined && weightOf(before) > weightOf(now) ? before : now;
+/** What the ways that were tried have come to. */
+interface Standing {
+  readonly telling: Refusal;
+  readonly weight: number;
+  /** Whether somebody was authenticated on the way of the telling refusal. */
+  readonly isKnown: boolean;
+  readonly challenges: readonly HeaderLine[];
+}
 
-const weightOf = ({ code, retryable }: Refusal): number =>
-  retryable ? 2 : code === "token_missing" ? 0 : 1;
+/** Of refusals that tell as much the later stands. */
+function standingAfter(before: Standing | undefined, refusal: Refusal, isKnown: boolean): Standing {
+  const weight = weightOf(refusal, isKnown);
+  const challenges = [...(before?.challenges ?? []), ...challengesOf(refusal)];
+  return before !== undefined && before.weight > weight
+    ? { ...before, challenges }
+    : { telling: refusal, weight, isKnown, challenges };
+}
+
+/** 403 says that authenticating would not help (RFC 9110 §15.5.4): true of whoever has done so, and not while another way is open to it. */
+function weightOf({ code, status, retryable }: Refusal, isKnown: boolean): number {
+  if (retryable) return 4;
+  if (status === 403) return isKnown ? 3 : 0;
+  return code === "token_missing" || code === "unauthorized" ? 1 : 2;
+}
+
+const challengesOf = ({ headers }: Refusal): readonly HeaderLine[] =>
+  headers.filter(([name]) => name.toLowerCase() === "www-authenticate");
+
+/**
+ * A refusal that asks for credentials, with the challenges of every way that was open to some: a line for each, since many clients read
+ * but the first of a list (RFC 9110 §11.6.1).
+ */
+function withChallenges(refusal: Refusal, all: readonly HeaderLine[]): Refusal {
+  const own = challengesOf(refusal);
+  if (refusal.status !== 401 && own.length === 0) return refusal;
+  const kept = all.reduce(withChallenge, own);
+  if (kept.length === own.length) return refusal;
+  const others = refusal.headers.filter((line) => !own.includes(line));
+  const { code, detail, reason, cause } = refusal;
+  return refuse(code, detail, {
+    headers: [...others, ...kept],
+    cause,
+    ...(reason === undefined ? {} : { reason }),
+  });
+}
+
+/** The same without its parameters, such as the error of a token that was not sent, adds nothing. */
+const withChallenge = (lines: readonly HeaderLine[], line: HeaderLine): readonly HeaderLine[] =>
+  lines.some(([, value]) => `${value},`.startsWith(`${line[1]},`)) ? lines : [...lines, line];

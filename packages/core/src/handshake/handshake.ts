@@ -103,6 +103,8 @@ interface Progress {
   /** Offered subprotocols that hold a secret. Never taken back. */
   withheld: ReadonlySet<string>;
   target: string | undefined;
+  /** Whether the last `any` refused somebody whom the way of its refusal had authenticated, though the fact is taken back. */
+  refusedKnown: boolean;
   readonly trail: TrailEntry[];
   depth: number;
   openingRefusal: Refusal | null | undefined;
@@ -125,6 +127,7 @@ class OpeningHandshake implements Handshake {
     agreed: undefined,
     withheld: noneWithheld,
     target: undefined,
+    refusedKnown: false,
     trail: [],
     depth: 0,
     openingRefusal: undefined,

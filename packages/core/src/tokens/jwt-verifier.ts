@@ -47,7 +47,7 @@ export function jwtVerifier(
     } catch (error) {
       return error instanceof KeysUnavailable
         ? keysUnavailable(error)
-        : invalidToken(reasonOf(error), error);
+        : invalidToken(reasonOf(error), claimlessCause(error));
     }
     const { payload, protectedHeader } = result;
     if (typ === undefined && !isUsualType(protectedHeader.typ)) return invalidToken("typ");
@@ -82,6 +82,10 @@ function outlives({ exp }: JWTPayload, maxLifetimeSeconds: number | undefined): 
   if (maxLifetimeSeconds === undefined) return false;
   return exp === undefined || exp - Date.now() / 1000 > maxLifetimeSeconds;
 }
+
+/** jose's errors about claims carry all of them, and logs print what errors carry. The reason says which claim it was. */
+const claimlessCause = (error: unknown): unknown =>
+  "payload" in Object(error) ? undefined : error;
 
 /** jose's codes hold nothing of the token. */
 function reasonOf(error: unknown): string {
