@@ -5,6 +5,8 @@ import {
   type JSONWebKeySet,
   type JWTHeaderParameters,
 } from "jose";
+import { readBounded } from "../fetch/bounded-text.ts";
+import { withinTime } from "../fetch/within-time.ts";
 
 /** Where verification keys come from. */
 export interface KeySet {
@@ -59,7 +61,7 @@ export function remoteKeySet(options: RemoteKeySetOptions): KeySet {
   function renew(): Promise<void> {
     if (underWay === undefined && mayAsk()) {
       askedAt = performance.now();
-      underWay = fetchKeySet(options)
+      underWay = withinTime(options.timeoutMs, (signal) => readKeySet(options, signal))
         .then((set) => {
           keys = createLocalJWKSet(set);
           fetchedAt = performance.now();
@@ -95,15 +97,6 @@ export function remoteKeySet(options: RemoteKeySetOptions): KeySet {
   }
 }
 
-/** Also ends in time where a `fetch` that was given does not look at its signal. */
-function fetchKeySet(options: RemoteKeySetOptions): Promise<JSONWebKeySet> {
-  const signal = AbortSignal.timeout(options.timeoutMs);
-  return new Promise((resolve, reject) => {
-    signal.addEventListener("abort", () => reject(signal.reason), { once: true });
-    readKeySet(options, signal).then(resolve, reject);
-  });
-}
-
 async function readKeySet(
   options: RemoteKeySetOptions,
   signal: AbortSignal,
@@ -117,27 +110,9 @@ async function readKeySet(
     await response.body?.cancel();
     throw new Error(`The key set answered ${response.status}.`);
   }
-  const set: unknown = JSON.parse(await readBounded(response));
+  const set: unknown = JSON.parse(await readBounded(response, maxAnswerBytes));
   if (!isKeySet(set)) throw new Error("The answer is not a key set.");
   return set;
-}
-
-async function readBounded(response: Response): Promise<string> {
-  const decoder = new TextDecoder("utf-8", { fatal: true });
-  let text = "";
-  let bytes = 0;
-  const reader = response.body?.getReader();
-  while (reader !== undefined) {
-    const { done, value } = await reader.read();
-    if (done) break;
-    bytes += value.byteLength;
-    if (bytes > maxAnswerBytes) {
-      await reader.cancel();
-      throw new Error("The key set is too large.");
-    }
-    text += decoder.decode(value, { stream: true });
-  }
-  return text + decoder.decode();
 }
 
 function isKeySet(value: unknown): value is JSONWebKeySet {

@@ -1,6 +1,7 @@
 import { ConfigError } from "../config/config-error.ts";
 import type { JwtOptions } from "./jwt-options.ts";
 import { type KeySet, remoteKeySet } from "./key-set.ts";
+import { isSecureUri } from "./secure-uri.ts";
 
 /**
  * The keys at `jwksUri`, asked for as the options say.
@@ -26,9 +27,7 @@ export function publishedKeys({ jwksUri, jwks = {} }: JwtOptions): KeySet {
 
 function readUri(given: string | URL | undefined): URL {
   const uri = given !== undefined && URL.canParse(given) ? new URL(given) : undefined;
-  const isLoopback =
-    uri !== undefined && ["localhost", "127.0.0.1", "[::1]"].includes(uri.hostname);
-  if (uri?.protocol === "https:" || (uri?.protocol === "http:" && isLoopback)) return uri;
+  if (uri !== undefined && isSecureUri(uri)) return uri;
   throw new ConfigError(
     "ERR_FIRMSHAKE_JWKS_URI_INSECURE",
     `jwt: "jwksUri" must be an https: URL (http: only on loopback), or whoever is on the way chooses the keys.`,
