@@ -1,6 +1,7 @@
 import {
   type AnyCheck,
   address,
+  authorize,
   bearerToken,
   guard,
   host,
@@ -101,6 +102,10 @@ const produced: Readonly<Partial<Record<RefusalCode, Row>>> = {
     { signal: AbortSignal.abort(new DOMException("", "TimeoutError")) },
   ],
   client_gone: [[listed, answering(new Promise(() => undefined))], { signal: AbortSignal.abort() }],
+  authorization_unavailable: [
+    [listed, authorize(() => Promise.reject(new Error("out of reach")))],
+    {},
+  ],
   check_failed: [[listed, answering(undefined)], {}],
 };
 
@@ -156,6 +161,7 @@ describe("the table", () => {
   it("calls those retryable that may pass by themselves", () => {
     const retryable = rows.filter(([, kind]) => kind.retryable).map(([code]) => code);
     expect(retryable.sort()).toEqual([
+      "authorization_unavailable",
       "client_gone",
       "decision_timeout",
       "keys_unavailable",
