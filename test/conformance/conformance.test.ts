@@ -74,7 +74,7 @@ const application = (): Application => ({
     "/hangs": { checks: [open, () => new Promise<never>(() => undefined)] },
     "/report": { checks: [origin([site]), jwt(tokens)], mode: "report" },
   },
-  options: { decisionTimeoutMs: 300, trustProxy: ["192.0.2.0/24"], maxEarlyBytes: 1_024 },
+  options: { decisionTimeoutMs: 1_000, trustProxy: ["192.0.2.0/24"], maxEarlyBytes: 1_024 },
 });
 
 interface Row {

@@ -1,3 +1,5 @@
+export type { Authorization, AuthorizeFacts } from "./authorize/authorization.ts";
+export type { AuthorizeCacheOptions, AuthorizeOptions } from "./authorize/authorize-options.ts";
 export { type AddressOptions, address } from "./checks/address.ts";
 export {
   type ApiKeyFacts,
@@ -5,6 +7,7 @@ export {
   type ApiKeyOptions,
   apiKey,
 } from "./checks/api-key.ts";
+export { type Authorizer, authorize } from "./checks/authorize.ts";
 export { host } from "./checks/host.ts";
 export { jwt } from "./checks/jwt.ts";
 export {

@@ -2,6 +2,7 @@ import {
   type AnyCheck,
   address,
   allowWith,
+  authorize,
   bearerToken,
   guard,
   host,
@@ -117,6 +118,10 @@ const produced: Readonly<Partial<Record<RefusalCode, Row>>> = {
     { signal: AbortSignal.abort(new DOMException("", "TimeoutError")) },
   ],
   client_gone: [[listed, answering(new Promise(() => undefined))], { signal: AbortSignal.abort() }],
+  authorization_unavailable: [
+    [listed, authorize(() => Promise.reject(new Error("out of reach")))],
+    {},
+  ],
   check_failed: [[listed, answering(undefined)], {}],
 };
 
@@ -172,6 +177,7 @@ describe("the table", () => {
   it("calls those retryable that may pass by themselves", () => {
     const retryable = rows.filter(([, kind]) => kind.retryable).map(([code]) => code);
     expect(retryable.sort()).toEqual([
+      "authorization_unavailable",
       "client_gone",
       "decision_timeout",
       "keys_unavailable",

@@ -58,6 +58,12 @@ export const refusalKinds: Readonly<Record<RefusalCode, RefusalKind>> = Object.f
   decision_timeout: kind(503, 3008, "The handshake could not be decided in time.", true),
   client_gone: kind(400, 1001, "The client left before the handshake was decided.", true),
   store_failed: kind(503, 1013, "The handshake cannot be counted at the moment.", true),
+  authorization_unavailable: kind(
+    503,
+    1013,
+    "Whether this connection is allowed cannot be told at the moment.",
+    true,
+  ),
   check_failed: kind(500, 1011, "The handshake could not be checked."),
   shutting_down: kind(503, 1001, "The server is shutting down.", true),
 });
@@ -101,5 +107,6 @@ export type RefusalCode =
   | "decision_timeout"
   | "client_gone"
   | "store_failed"
+  | "authorization_unavailable"
   | "check_failed"
   | "shutting_down";

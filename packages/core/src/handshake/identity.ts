@@ -2,7 +2,7 @@
 export interface Identity {
   /** Whom the issuer vouches for: the `sub` claim, or the claim that the check was told to use. */
   readonly subject: string;
-  /** How the proof was presented, in the words of the IANA registry of HTTP authentication schemes, in lower case; `session`, `apiKey` and `mtls` have none. */
+  /** How the proof was presented, in the words of the IANA registry of HTTP authentication schemes, in lower case; `session`, `apiKey`, `mtls` and `authorize` have none. */
   readonly scheme: string;
   /** What the issuer says of the subject, verified and frozen. */
   readonly claims: Readonly<Record<string, unknown>>;

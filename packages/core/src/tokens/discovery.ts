@@ -1,5 +1,5 @@
 import { ConfigError } from "../config/config-error.ts";
-import { UnusableAnswer } from "./fetch-json.ts";
+import { UnusableAnswer } from "../fetch/unusable-answer.ts";
 import { isSecureUri } from "./secure-uri.ts";
 
 /** Asks for JSON at a URL, within the time that is left for the whole. */

@@ -1,3 +1,6 @@
+import { readBounded } from "../fetch/bounded-text.ts";
+import { UnusableAnswer } from "../fetch/unusable-answer.ts";
+
 /** How JSON is asked for. */
 export interface JsonRequest {
   readonly fetch: typeof fetch;
@@ -7,18 +10,6 @@ export interface JsonRequest {
   readonly body?: string;
   /** The media type that the answer must have. Default: it is not looked at. */
   readonly mediaType?: string;
-}
-
-/** An answer that is not what was asked for. Its message is fixed text, fit for logs. */
-export class UnusableAnswer extends Error {
-  override readonly name: string = "UnusableAnswer";
-  /** Of the HTTP answer, where it is what is wrong. */
-  readonly status: number | undefined;
-
-  constructor(message: string, status?: number) {
-    super(message);
-    this.status = status;
-  }
 }
 
 const maxAnswerBytes = 1 << 20;
@@ -36,7 +27,7 @@ export async function fetchJson(uri: URL, request: JsonRequest): Promise<unknown
     await response.body?.cancel();
     throw wrong;
   }
-  const text = await readBounded(response);
+  const text = await readBounded(response, maxAnswerBytes);
   try {
     return JSON.parse(text);
   } catch {
@@ -53,21 +44,6 @@ export const failureOf = (error: unknown): string =>
       ? error.name
       : "unknown error";
 
-/**
- * What the function brings in time; its signal aborts when the time is over. Also ends then where a `fetch` that was given does not look
- * at its signal.
- */
-export function withinTime<Value>(
-  timeoutMs: number,
-  run: (signal: AbortSignal) => Promise<Value>,
-): Promise<Value> {
-  const signal = AbortSignal.timeout(timeoutMs);
-  return new Promise((resolve, reject) => {
-    signal.addEventListener("abort", () => reject(signal.reason), { once: true });
-    run(signal).then(resolve, reject);
-  });
-}
-
 function complaintOf(
   { status, headers }: Response,
   mediaType: string | undefined,
@@ -78,29 +54,4 @@ function complaintOf(
   return type.trim().toLowerCase() === mediaType
     ? undefined
     : new UnusableAnswer(`The answer is no ${mediaType}.`);
-}
-
-async function readBounded({ body }: Response): Promise<string> {
-  const reader = body?.getReader();
-  if (reader === undefined) return "";
-  try {
-    return await readText(reader);
-  } catch (error) {
-    // Nobody reads the rest, which may have no end.
-    reader.cancel().catch(() => undefined);
-    throw error;
-  }
-}
-
-async function readText(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<string> {
-  const decoder = new TextDecoder("utf-8", { fatal: true });
-  let text = "";
-  let bytes = 0;
-  for (;;) {
-    const { done, value } = await reader.read();
-    if (done) return text + decoder.decode();
-    bytes += value.byteLength;
-    if (bytes > maxAnswerBytes) throw new UnusableAnswer("The answer is too large.");
-    text += decoder.decode(value, { stream: true });
-  }
 }

@@ -1,7 +1,7 @@
 import { type JWTPayload, type JWTVerifyResult, jwtVerify } from "jose";
 import { type Refusal, refuse } from "../decision/decision.ts";
 import { claimOf, type Identity } from "../handshake/identity.ts";
-import { deepFrozen } from "./deep-frozen.ts";
+import { deepFrozen } from "../parse/deep-frozen.ts";
 import { invalidToken } from "./extract-token.ts";
 import type { JwtOptions } from "./jwt-options.ts";
 import { type KeySet, KeysUnavailable } from "./key-set.ts";

@@ -5,8 +5,10 @@ import {
   type JSONWebKeySet,
   type JWTHeaderParameters,
 } from "jose";
+import { UnusableAnswer } from "../fetch/unusable-answer.ts";
+import { withinTime } from "../fetch/within-time.ts";
 import type { GetJson } from "./discovery.ts";
-import { failureOf, fetchJson, UnusableAnswer, withinTime } from "./fetch-json.ts";
+import { failureOf, fetchJson } from "./fetch-json.ts";
 
 /** Where verification keys come from. */
 export interface KeySet {

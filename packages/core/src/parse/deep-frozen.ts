@@ -1,4 +1,4 @@
-/** Identities are remembered and shared: whoever could change a claim would change it for every connection of the token. */
+/** Freezes a value of JSON whole: what is shared by connections, whoever could change it would change it for all of them. */
 export function deepFrozen<Value extends object>(value: Value): Value {
   for (const inner of Object.values(value)) {
     if (typeof inner === "object" && inner !== null) deepFrozen(inner);
