@@ -1,5 +1,6 @@
 export { type AddressOptions, address } from "./checks/address.ts";
 export { host } from "./checks/host.ts";
+export { introspection } from "./checks/introspection.ts";
 export { jwt } from "./checks/jwt.ts";
 export {
   insecureAnyOrigin,
@@ -74,6 +75,10 @@ export {
 } from "./stores/rate-limiter-flexible-store.ts";
 export { bearerToken } from "./tokens/bearer-token.ts";
 export { cookieToken } from "./tokens/cookie-token.ts";
+export type {
+  IntrospectionCacheOptions,
+  IntrospectionOptions,
+} from "./tokens/introspection-options.ts";
 export type { JwksOptions, JwtCacheOptions, JwtOptions } from "./tokens/jwt-options.ts";
 export { queryToken } from "./tokens/query-token.ts";
 export { type SubprotocolTokenForm, subprotocolToken } from "./tokens/subprotocol-token.ts";

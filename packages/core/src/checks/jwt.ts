@@ -39,7 +39,7 @@ export function jwt(options: JwtOptions): Check<{ readonly identity: Identity }>
   const keySet = read.keys === undefined ? publishedKeys(read) : localKeySet(read.keys);
   const algorithms = readAlgorithms(read.algorithms, read.keys);
   const verify = jwtVerifier(read, algorithms, keySet);
-  const cache = cached && verifiedTokenCache(cached.maxTokens, cached.maxAgeMs ?? 60_000);
+  const cache = cached && verifiedTokenCache<Identity>(cached.maxTokens, cached.maxAgeMs ?? 60_000);
 
   return defineCheck(
     {
@@ -70,7 +70,7 @@ async function decideOn(
   token: string,
   verify: (token: string) => Promise<Identity | Refusal>,
   keySet: KeySet,
-  cache: VerifiedTokenCache | undefined,
+  cache: VerifiedTokenCache<Identity> | undefined,
 ): Promise<Allow<{ readonly identity: Identity }> | Refusal> {
   // Taken before: keys that change meanwhile did not verify this token.
   const version = keySet.version();

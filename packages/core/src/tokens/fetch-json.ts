@@ -54,18 +54,22 @@ export const failureOf = (error: unknown): string =>
       : "unknown error";
 
 /**
- * What the function brings in time; its signal aborts when the time is over. Also ends then where a `fetch` that was given does not look
- * at its signal.
+ * What the function brings in time; its signal aborts when the time is over, or by the controller. Also ends then where a `fetch` that was given
+ * does not look at its signal.
  */
 export function withinTime<Value>(
   timeoutMs: number,
   run: (signal: AbortSignal) => Promise<Value>,
+  controller: AbortController = new AbortController(),
 ): Promise<Value> {
-  const signal = AbortSignal.timeout(timeoutMs);
-  return new Promise((resolve, reject) => {
+  const { signal } = controller;
+  const time = AbortSignal.timeout(timeoutMs);
+  const end = (): void => controller.abort(time.reason);
+  time.addEventListener("abort", end, { once: true });
+  return new Promise<Value>((resolve, reject) => {
     signal.addEventListener("abort", () => reject(signal.reason), { once: true });
     run(signal).then(resolve, reject);
-  });
+  }).finally(() => time.removeEventListener("abort", end));
 }
 
 function complaintOf(

@@ -14,7 +14,7 @@ import {
   oneOf,
   readOptions,
 } from "../config/options.ts";
-import type { TokenSource } from "./token-source.ts";
+import { aSourceList, type TokenSource } from "./token-source.ts";
 import { refuseNoKeys, type VerificationKeys } from "./verification-keys.ts";
 
 /** What `jwt` takes. `issuer` and `audience` are required; without `keys` and `jwksUri` the issuer is asked where its keys are. */
@@ -96,7 +96,7 @@ export function readJwtOptions(options: JwtOptions): JwtOptions {
       algorithms: aTextList,
       typ: aText,
       profile: oneOf("rfc9068"),
-      from: { expected: "a non-empty list of token sources", accepts: isSourceList },
+      from: aSourceList,
       subjectClaim: aText,
       clockToleranceSeconds: aCount,
       maxLifetimeSeconds: aPositiveNumber,
@@ -150,12 +150,4 @@ function refuseBesideProfile({ typ, insecureAllowMissingExpiry }: JwtOptions): v
     "ERR_FIRMSHAKE_OPTIONS_CONTRADICT",
     `jwt: "profile" already says what tokens must have; leave "${other}" out.`,
   );
-}
-
-const isSourceList = (value: unknown): boolean =>
-  Array.isArray(value) && value.length > 0 && value.every(isSource);
-
-function isSource(source: unknown): boolean {
-  const { name, isAmbient, read } = (source ?? {}) as Partial<TokenSource>;
-  return typeof name === "string" && typeof isAmbient === "boolean" && typeof read === "function";
 }

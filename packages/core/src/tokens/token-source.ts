@@ -1,3 +1,4 @@
+import type { OptionRule } from "../config/options.ts";
 import type { Handshake } from "../handshake/handshake.ts";
 
 /** A place where clients may put a token. */
@@ -12,3 +13,14 @@ export interface TokenSource {
 
 /** What a source finds where it finds nothing. */
 export const noTokens: readonly string[] = Object.freeze([]);
+
+/** What the option `from` must be. */
+export const aSourceList: OptionRule = {
+  expected: "a non-empty list of token sources",
+  accepts: (value) => Array.isArray(value) && value.length > 0 && value.every(isSource),
+};
+
+function isSource(source: unknown): boolean {
+  const { name, isAmbient, read } = (source ?? {}) as Partial<TokenSource>;
+  return typeof name === "string" && typeof isAmbient === "boolean" && typeof read === "function";
+}

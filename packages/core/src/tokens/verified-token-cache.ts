@@ -1,13 +1,11 @@
-import type { Identity } from "../handshake/identity.ts";
-
-/** Remembers tokens that were verified, within bounds. */
-export interface VerifiedTokenCache {
-  readonly find: (token: string, keysVersion: number | undefined) => Identity | undefined;
-  readonly remember: (token: string, identity: Identity, keysVersion: number | undefined) => void;
+/** Remembers what became of tokens, within bounds. */
+export interface VerifiedTokenCache<Outcome> {
+  readonly find: (token: string, keysVersion: number | undefined) => Outcome | undefined;
+  readonly remember: (token: string, outcome: Outcome, keysVersion: number | undefined) => void;
 }
 
-interface Remembered {
-  readonly identity: Identity;
+interface Remembered<Outcome> {
+  readonly outcome: Outcome;
   readonly keysVersion: number;
   readonly until: number;
   /** Whether it was asked for since it was put, or spared. */
@@ -18,8 +16,11 @@ interface Remembered {
  * A cache that forgets the oldest token first, but spares those that were used since. None is remembered past its own expiry, past
  * `maxAgeMs`, or past a change of the keys that verified it.
  */
-export function verifiedTokenCache(maxTokens: number, maxAgeMs: number): VerifiedTokenCache {
-  const remembered = new Map<string, Remembered>();
+export function verifiedTokenCache<Outcome extends { readonly expiresAt: number | undefined }>(
+  maxTokens: number,
+  maxAgeMs: number,
+): VerifiedTokenCache<Outcome> {
+  const remembered = new Map<string, Remembered<Outcome>>();
 
   function makeRoom(): void {
     for (const [oldest, entry] of remembered) {
@@ -41,14 +42,14 @@ export function verifiedTokenCache(maxTokens: number, maxAgeMs: number): Verifie
         return undefined;
       }
       entry.isUsed = true;
-      return entry.identity;
+      return entry.outcome;
     },
-    remember: (token, identity, keysVersion) => {
+    remember: (token, outcome, keysVersion) => {
       if (keysVersion === undefined) return;
-      const until = Math.min(identity.expiresAt ?? Number.POSITIVE_INFINITY, Date.now() + maxAgeMs);
+      const until = Math.min(outcome.expiresAt ?? Number.POSITIVE_INFINITY, Date.now() + maxAgeMs);
       remembered.delete(token);
       makeRoom();
-      remembered.set(token, { identity, keysVersion, until, isUsed: false });
+      remembered.set(token, { outcome, keysVersion, until, isUsed: false });
     },
   };
 }
