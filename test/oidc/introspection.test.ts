@@ -1,7 +1,9 @@
 import {
+  any,
   guard,
   type IntrospectionOptions,
   introspection,
+  jwt,
   origin,
   requireScope,
 } from "@firmshake/node";
@@ -84,6 +86,21 @@ describe("an OpenID provider", () => {
     expect(await asked(check, token)).toBe("allow");
     vi.advanceTimersByTime(301_000);
     expect(await asked(check, token)).toBe("token_invalid");
+  });
+
+  it("may issue both kinds of token for one door", async () => {
+    const provider = await startOpenIdProvider("first");
+    const { issuer } = provider;
+    const signed = "https://chat.example.com";
+    const policy = guard(
+      origin(["https://app.example.com"]),
+      any(jwt({ issuer, audience: signed, profile: "rfc9068" }), checkFor(provider)),
+    );
+    const ask = (token: string): Promise<string> =>
+      askedOf(policy, handshakeOf({ headers: { authorization: `Bearer ${token}` } }));
+    expect(await ask(await provider.token(signed))).toBe("allow");
+    expect(await ask(await provider.token(audience))).toBe("allow");
+    expect(await ask("made-up")).toBe("token_invalid");
   });
 
   it("does not answer to whom it does not know", async () => {

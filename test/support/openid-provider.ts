@@ -7,7 +7,7 @@ import type { ClientMetadata, JWK } from "oidc-provider";
 import { onTestFinished, vi } from "vitest";
 
 /** A client that may ask for tokens. */
-export const app = { id: "app", secret: "the app's secret" };
+const app = { id: "app", secret: "the app's secret" };
 /** A client that may ask about tokens, with all that RFC 6749 §2.3.1 has to encode. */
 export const chatServer = { id: "chat:server", secret: "a secret: with/odd+signs %" };
 
