@@ -162,7 +162,7 @@ describe("an outage", () => {
     async (path) => {
       const provider = await startOpenIdProvider("first");
       fakeTime();
-      const policy = policyFor(provider, { jwks: { timeoutMs: 50 } });
+      const policy = policyFor(provider, { jwks: { timeoutMs: 1_000 } });
       const token = await provider.token(audience);
       provider.intercept = ({ url }) => url === path;
       expect(await asked(policy, token)).toBe("keys_unavailable");

@@ -7,9 +7,9 @@ import type { ClientMetadata, JWK } from "oidc-provider";
 import { onTestFinished, vi } from "vitest";
 
 /** A client that may ask for tokens. */
-export const app = { id: "app", secret: "the app's secret" };
+const app = { id: "app", secret: "the app's secret" };
 /** A client that may ask about tokens, with all that RFC 6749 §2.3.1 has to encode. */
-export const chatServer = { id: "chat:server", secret: "a secret: with/odd+signs % ä" };
+export const chatServer = { id: "chat:server", secret: "a secret: with/odd+signs %" };
 
 /** Tokens for an audience that ends so are opaque; all others are JWTs (RFC 9068). */
 const opaqueEnding = "/opaque";
@@ -108,7 +108,7 @@ async function handlerOf(
         devInteractions: { enabled: false },
         clientCredentials: { enabled: true },
         introspection: { enabled: true, allowedPolicy: () => true },
-        revocation: { enabled: true },
+        revocation: { enabled: true, allowedPolicy: () => true },
         resourceIndicators: {
           enabled: true,
           getResourceServerInfo: (_, audience) => ({

@@ -9,6 +9,7 @@ export {
 } from "./checks/api-key.ts";
 export { type Authorizer, authorize } from "./checks/authorize.ts";
 export { host } from "./checks/host.ts";
+export { introspection } from "./checks/introspection.ts";
 export { jwt } from "./checks/jwt.ts";
 export {
   insecureAnyOrigin,
@@ -102,6 +103,10 @@ export type { StoredTicket, TicketStore } from "./stores/ticket-store.ts";
 export { bearerToken } from "./tokens/bearer-token.ts";
 export { cookieToken } from "./tokens/cookie-token.ts";
 export { headerToken } from "./tokens/header-token.ts";
+export type {
+  IntrospectionCacheOptions,
+  IntrospectionOptions,
+} from "./tokens/introspection-options.ts";
 export type { JwksOptions, JwtCacheOptions, JwtOptions } from "./tokens/jwt-options.ts";
 export { queryToken } from "./tokens/query-token.ts";
 export { type SubprotocolTokenForm, subprotocolToken } from "./tokens/subprotocol-token.ts";

@@ -41,7 +41,7 @@ it("draws a whole policy in the order in which it runs", () => {
         ...id,
         audience: ["chat", "admin"],
         typ: "at+jwt",
-        jwksUri: "https://user:pass@id.example.com/jwks?key=secret",
+        jwksUri: "https://id.example.com/jwks?key=secret",
       }),
       named("invited", () => allow),
       rateLimit({ limit: 30, windowMs: 60_000 }),

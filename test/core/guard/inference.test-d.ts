@@ -13,6 +13,7 @@ import {
   type Handshake,
   host,
   type Identity,
+  introspection,
   jwt,
   type MaybePromise,
   named,
@@ -52,6 +53,19 @@ const listed = origin(["https://app.example.com"]);
 const room = (): Allow<{ readonly room: string }> | Refusal => allowWith({ room: "a" });
 
 describe("what a guard adds", () => {
+  it("is the identity after introspection", () => {
+    const asked = guard(
+      introspection({
+        issuer: "https://id.example.com",
+        audience: "chat",
+        authorization: "Bearer a",
+      }),
+    );
+    expectTypeOf<FactsIn<typeof asked>["identity"]>().toEqualTypeOf<Identity>();
+    // @ts-expect-error for whom tokens must be is to be said
+    introspection({ issuer: "https://id.example.com", authorization: "Bearer a" });
+  });
+
   it("stays what it is behind what only asks for rights", () => {
     const asked = guard(token, requireScope("a", "b"), requireClaim("roles", ["x", 1, true]));
     expectTypeOf<FactsIn<typeof asked>["identity"]>().toEqualTypeOf<Identity>();

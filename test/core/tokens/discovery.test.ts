@@ -187,6 +187,11 @@ describe("metadata that is not believed", () => {
     ["keys that are no URL", () => metadata({ jwks_uri: "/keys" }), unusable],
     ["keys in a list", () => metadata({ jwks_uri: [`${origin}/keys`] }), unusable],
     ["keys without TLS", () => metadata({ jwks_uri: "http://id.example.com/keys" }), unusable],
+    [
+      "keys behind a password",
+      () => metadata({ jwks_uri: "https://a:b@id.example.com/" }),
+      unusable,
+    ],
     ["keys in a file", () => metadata({ jwks_uri: "file:///etc/passwd" }), unusable],
     ["keys in the URL itself", () => metadata({ jwks_uri: "data:application/json,{}" }), unusable],
     ["a page", () => json("<html>", "text/html"), "The answer is no application/json."],

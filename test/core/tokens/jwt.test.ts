@@ -744,6 +744,12 @@ describe("options that are refused when they are written", () => {
       "only on loopback",
     ],
     [
+      "keys behind a password",
+      () => ({ issuer, audience, jwksUri: "https://ann:secret@id.example.com/" }),
+      "ERR_FIRMSHAKE_JWKS_URI_INSECURE",
+      "without a password",
+    ],
+    [
       "keys from a file",
       () => ({ issuer, audience, jwksUri: "file:///keys" }),
       "ERR_FIRMSHAKE_JWKS_URI_INSECURE",

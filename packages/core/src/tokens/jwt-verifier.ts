@@ -1,7 +1,7 @@
 import { type JWTPayload, type JWTVerifyResult, jwtVerify } from "jose";
 import { type Refusal, refuse } from "../decision/decision.ts";
 import { claimOf, type Identity } from "../handshake/identity.ts";
-import { deepFrozen } from "../parse/deep-frozen.ts";
+import { bearerIdentity } from "./bearer-identity.ts";
 import { invalidToken } from "./extract-token.ts";
 import type { JwtOptions } from "./jwt-options.ts";
 import { type KeySet, KeysUnavailable } from "./key-set.ts";
@@ -57,7 +57,9 @@ export function jwtVerifier(
     const missing = profile && accessTokenClaims.find((name) => !isText(payload[name]));
     if (missing !== undefined) return invalidToken(`RFC 9068 ${missing}`);
     const subject = claimOf(payload, subjectClaim);
-    return isText(subject) ? identityOf(subject, payload) : invalidToken(`no ${subjectClaim}`);
+    return isText(subject)
+      ? bearerIdentity(subject, payload, payload.exp)
+      : invalidToken(`no ${subjectClaim}`);
   };
 }
 
@@ -65,11 +67,6 @@ export function jwtVerifier(
 const accessTokenClaims: readonly string[] = ["client_id", "jti", "sub"];
 
 const isText = (value: unknown): value is string => typeof value === "string" && value !== "";
-
-function identityOf(subject: string, payload: JWTPayload): Identity {
-  const expiresAt = payload.exp === undefined ? undefined : payload.exp * 1000;
-  return Object.freeze({ subject, scheme: "bearer", claims: deepFrozen(payload), expiresAt });
-}
 
 /** Other types are made for other readers: DPoP proofs, logout tokens, security events (RFC 8725 §2.8). */
 function isUsualType(typ: unknown): boolean {

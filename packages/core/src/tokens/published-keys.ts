@@ -43,6 +43,6 @@ function readUri(given: string | URL): URL {
   if (uri !== undefined && isSecureUri(uri)) return uri;
   throw new ConfigError(
     "ERR_FIRMSHAKE_JWKS_URI_INSECURE",
-    `jwt: "jwksUri" must be an https: URL (http: only on loopback), or whoever is on the way chooses the keys.`,
+    `jwt: "jwksUri" must be an https: URL (http: only on loopback) without a password, or whoever is on the way chooses the keys.`,
   );
 }

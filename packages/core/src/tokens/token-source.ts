@@ -14,6 +14,7 @@ export interface TokenSource {
 /** What a source finds where it finds nothing. */
 export const noTokens: readonly string[] = Object.freeze([]);
 
+/** What the option `from` must be. */
 export const aTokenSourceList: OptionRule = {
   expected: "a non-empty list of token sources",
   accepts: (value) => Array.isArray(value) && value.length > 0 && value.every(isSource),

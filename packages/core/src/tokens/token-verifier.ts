@@ -63,7 +63,7 @@ export function tokenIdentification(read: JwtOptions): TokenIdentification {
   const algorithms = readAlgorithms(read.algorithms, read.keys);
   const verify = jwtVerifier(read, algorithms, keySet);
   const cache =
-    read.cache && verifiedTokenCache(read.cache.maxTokens, read.cache.maxAgeMs ?? 60_000);
+    read.cache && verifiedTokenCache<Identity>(read.cache.maxTokens, read.cache.maxAgeMs ?? 60_000);
 
   async function verifyAndRemember(token: string): Promise<Identity | Refusal> {
     // Taken before: keys that change meanwhile did not verify this token.

@@ -1,21 +1,23 @@
 import { sparingCache } from "../cache/sparing-cache.ts";
-import type { Identity } from "../handshake/identity.ts";
 
-/** Remembers tokens that were verified, within bounds. */
-export interface VerifiedTokenCache {
-  readonly find: (token: string, keysVersion: number | undefined) => Identity | undefined;
-  readonly remember: (token: string, identity: Identity, keysVersion: number | undefined) => void;
+/** Remembers what became of tokens, within bounds. */
+export interface VerifiedTokenCache<Outcome> {
+  readonly find: (token: string, keysVersion: number | undefined) => Outcome | undefined;
+  readonly remember: (token: string, outcome: Outcome, keysVersion: number | undefined) => void;
 }
 
-interface Remembered {
-  readonly identity: Identity;
+interface Remembered<Outcome> {
+  readonly outcome: Outcome;
   readonly keysVersion: number;
   readonly until: number;
 }
 
-/** No token is remembered past its own expiry, past `maxAgeMs`, or past a change of the keys that verified it. */
-export function verifiedTokenCache(maxTokens: number, maxAgeMs: number): VerifiedTokenCache {
-  const remembered = sparingCache<Remembered>(maxTokens);
+/** Nothing is remembered past its own expiry, past `maxAgeMs`, or past a change of the keys that verified it. */
+export function verifiedTokenCache<Outcome extends { readonly expiresAt: number | undefined }>(
+  maxTokens: number,
+  maxAgeMs: number,
+): VerifiedTokenCache<Outcome> {
+  const remembered = sparingCache<Remembered<Outcome>>(maxTokens);
   return {
     find: (token, keysVersion) => {
       const entry = remembered.find(token);
@@ -24,12 +26,12 @@ export function verifiedTokenCache(maxTokens: number, maxAgeMs: number): Verifie
         remembered.drop(token);
         return undefined;
       }
-      return entry.identity;
+      return entry.outcome;
     },
-    remember: (token, identity, keysVersion) => {
+    remember: (token, outcome, keysVersion) => {
       if (keysVersion === undefined) return;
-      const until = Math.min(identity.expiresAt ?? Number.POSITIVE_INFINITY, Date.now() + maxAgeMs);
-      remembered.put(token, { identity, keysVersion, until });
+      const until = Math.min(outcome.expiresAt ?? Number.POSITIVE_INFINITY, Date.now() + maxAgeMs);
+      remembered.put(token, { outcome, keysVersion, until });
     },
   };
 }
