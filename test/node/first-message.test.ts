@@ -1,3 +1,4 @@
+import { createHook } from "node:async_hooks";
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server } from "node:http";
 import fastifyWebsocket from "@fastify/websocket";
@@ -17,7 +18,7 @@ import {
 } from "@firmshake/node";
 import fastify from "fastify";
 import FayeWebSocket from "faye-websocket";
-import { afterEach, describe, expect, it, vi } from "vitest";
+import { afterEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import websocket from "websocket";
 import { type ServerOptions, type WebSocket, WebSocketServer } from "ws";
 import { audience, claims, issuer, seconds, secret, tokenOf } from "../core/tokens/signing.ts";
@@ -45,7 +46,7 @@ async function serve(options: Partial<FirstMessageOptions> = {}, wsOptions: Serv
   const refused: RefusedFirst[] = [];
   const authenticate = firstMessage({
     verify: isAda,
-    timeoutMs: 60_000,
+    timeoutMs: longMs,
     onRefused: (one) => refused.push(one),
     ...options,
   });
@@ -95,9 +96,19 @@ const closeOf = async (socket: WebSocket): Promise<[number, string]> => {
   return [code, String(reason)];
 };
 
-/** Timers that keep the process alive, of which a socket that waits has one. */
-const timers = (): number =>
-  process.getActiveResourcesInfo().filter((name) => name === "Timeout").length;
+const longMs = 54_321;
+
+/** How many deadlines of about `longMs` are running. Node sets a timer's time to -1 when it is cleared. */
+function deadlinesRunning(): () => number {
+  const made: { readonly _idleTimeout: number }[] = [];
+  const hook = createHook({
+    init: (_id, type, _trigger, resource) => {
+      if (type === "Timeout") made.push(resource as { readonly _idleTimeout: number });
+    },
+  }).enable();
+  onTestFinished(() => void hook.disable());
+  return () => made.filter(({ _idleTimeout: ms }) => ms > longMs - 5_000 && ms <= longMs).length;
+}
 
 afterEach(() => void vi.restoreAllMocks());
 
@@ -145,17 +156,17 @@ describe("a first message that authenticates", () => {
 
   it("leaves nothing behind: no listener, no timer", async () => {
     const { url, first } = await serve();
-    const before = timers();
+    const deadlines = deadlinesRunning();
     const client = await openWebSocket(url);
     const { socket, request, found } = await first();
-    expect(timers()).toBe(before + 1);
+    expect(deadlines()).toBe(1);
     expect(socket.listenerCount("message")).toBe(1);
     const [data, close] = ["data", "close"].map((name) => request.socket.listenerCount(name));
     client.send("ada");
     await found;
     expect(request.socket.listenerCount("data")).toBe((data ?? 0) - 1);
     expect(request.socket.listenerCount("close")).toBe((close ?? 0) - 1);
-    expect(timers()).toBe(before);
+    expect(deadlines()).toBe(0);
   });
 
   it("may be one of several that are tried", async () => {
@@ -396,15 +407,16 @@ describe("a client that leaves", () => {
       return verified.promise;
     };
     const { port, first, server, refused } = await serve({ verify });
-    const before = timers();
+    const deadlines = deadlinesRunning();
     const client = await dialOpen(port);
     client.send(textFrame("ada"));
     await entered.promise;
     const { found, socket, request } = await first();
+    expect(deadlines()).toBe(1);
     leave(client);
     expect(await found).toBeUndefined();
     verified.resolve({ subject: "ada" });
-    await expect.poll(timers).toBe(before);
+    expect(deadlines()).toBe(0);
     expect(socket.listenerCount("message")).toBe(0);
     expect(connectionOf(request).identity).toBeUndefined();
     client.socket.destroy();
