@@ -122,6 +122,43 @@ export function addPermit(request: IncomingMessage, permit: Permit): void {
   rememberConnection(request, bySocket.of(socket) === undefined ? undefined : socket, [permit]);
 }
 
+/** Adds whom a message has authenticated after the hand-over. */
+export function addIdentity(
+  request: IncomingMessage,
+  identity: Identity,
+): Connection<{ readonly identity: Identity }> {
+  const {
+    connection: before,
+    guards,
+    handshake,
+  } = byRequest.of(request) as Accepted & {
+    readonly handshake: Handshake;
+  };
+  const facts = Object.freeze({ ...before.facts, identity });
+  const connection = Object.freeze({ ...before, facts, identity });
+  byRequest.put(request, { connection, guards, handshake });
+  const { socket } = request;
+  if (bySocket.of(socket) !== undefined) bySocket.put(socket, { connection, guards });
+  return connection;
+}
+
+/**
+ * Node's request that a gate has let in, itself or within a framework's.
+ *
+ * @throws {@link ConfigError} `ERR_FIRMSHAKE_NOT_GUARDED`
+ */
+export function acceptedRequestIn(request: object): IncomingMessage {
+  connectionOf(request);
+  const found = [request, nodeRequestIn(request)].find((one) => byRequest.of(one) !== undefined);
+  if (found === undefined) {
+    throw new ConfigError(
+      "ERR_FIRMSHAKE_NOT_GUARDED",
+      "firstMessage: give the request of the library's connection event, not the socket under it.",
+    );
+  }
+  return found as IncomingMessage;
+}
+
 /** The handshake of a request that a gate has handed over. */
 export const handshakeOf = (request: IncomingMessage): Handshake | undefined =>
   byRequest.of(request)?.handshake;

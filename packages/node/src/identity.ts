@@ -85,14 +85,13 @@ function decide(
   found: SignedIn | undefined | null | false,
 ): Decision<{ readonly identity: Identity }> {
   if (found === undefined || found === null || found === false) return unauthorized;
-  if (typeof found.subject !== "string" || found.subject === "") return nameless;
+  const identity = identityFrom(found, "session");
+  return identity === undefined ? nameless : allowWith({ identity });
+}
+
+/** A frozen copy; undefined where the subject is no text. */
+export function identityFrom(found: SignedIn | Identity, scheme: string): Identity | undefined {
+  if (typeof found.subject !== "string" || found.subject === "") return undefined;
   const { subject, claims = {}, expiresAt } = found;
-  return allowWith({
-    identity: Object.freeze({
-      subject,
-      scheme: "session",
-      claims: Object.freeze({ ...claims }),
-      expiresAt,
-    }),
-  });
+  return Object.freeze({ subject, scheme, claims: Object.freeze({ ...claims }), expiresAt });
 }

@@ -15,8 +15,15 @@ export { type ClientCertificateOptions, clientCertificate } from "./client-certi
 export type { RefuseOption } from "./closing-answer.ts";
 export { type Connection, connectionOf } from "./connection.ts";
 export type { DecisionEvent, DecisionOutcome } from "./decision-event.ts";
+export {
+  type AuthenticateFirst,
+  type FirstMessageOptions,
+  firstMessage,
+  type RefusedFirst,
+} from "./first-message.ts";
 export type { Gate, GateOptions } from "./gate.ts";
 export { identity, type SignedIn } from "./identity.ts";
+export type { MessageSocket } from "./message-socket.ts";
 export { requestOf } from "./request-of.ts";
 export type { Ruling, Upgrade, UpgradeHandler } from "./ruling.ts";
 export { type TicketRouteOptions, ticketAnswers } from "./tickets/ticket-answers.ts";
