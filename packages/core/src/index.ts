@@ -10,6 +10,7 @@ export {
 export { type RateLimitKey, type RateLimitOptions, rateLimit } from "./checks/rate-limit.ts";
 export { secure } from "./checks/secure.ts";
 export { type SubprotocolOptions, subprotocol } from "./checks/subprotocol.ts";
+export { type ThrottleFailuresOptions, throttleFailures } from "./checks/throttle-failures.ts";
 export { ConfigError, type ConfigErrorCode, configErrorCodes } from "./config/config-error.ts";
 export { type Answer, answerOf, responseOf } from "./decision/answer.ts";
 export {

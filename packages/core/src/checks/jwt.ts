@@ -4,6 +4,7 @@ import type { Handshake } from "../handshake/handshake.ts";
 import type { Identity } from "../handshake/identity.ts";
 import { isCompactJws } from "../parse/base64url.ts";
 import { bearerToken } from "../tokens/bearer-token.ts";
+import { claimedSubject } from "../tokens/claimed-subject.ts";
 import { extractToken, invalidToken } from "../tokens/extract-token.ts";
 import { type JwtOptions, readJwtOptions } from "../tokens/jwt-options.ts";
 import { jwtVerifier } from "../tokens/jwt-verifier.ts";
@@ -50,6 +51,10 @@ export function jwt(options: JwtOptions): Check<{ readonly identity: Identity }>
       rank: ranks.token,
       credential: from.some((source) => source.isAmbient) ? "ambient" : "explicit",
       givesIdentity: true,
+      claimedSubject: (handshake) => {
+        const token = extractToken(handshake, from, maxTokenBytes);
+        return typeof token === "string" ? claimedSubject(token, read.subjectClaim) : undefined;
+      },
       withhold: (handshake) => void extractToken(handshake, from, maxTokenBytes),
       weaknesses: read.insecureAllowMissingExpiry
         ? ["insecureAllowMissingExpiry: tokens that never end are accepted"]
