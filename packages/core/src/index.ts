@@ -22,6 +22,7 @@ export { type ClaimPredicate, type ClaimValue, requireClaim } from "./checks/req
 export { requireScope } from "./checks/require-scope.ts";
 export { secure } from "./checks/secure.ts";
 export { type SubprotocolOptions, subprotocol } from "./checks/subprotocol.ts";
+export { type ThrottleFailuresOptions, throttleFailures } from "./checks/throttle-failures.ts";
 export {
   type IssuedTicket,
   type Tickets,

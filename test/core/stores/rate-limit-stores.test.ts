@@ -186,6 +186,41 @@ describe("the generic cell rate algorithm", () => {
   });
 });
 
+describe("a store that is asked and not taken from", () => {
+  it("in memory answers what taking would, and takes nothing", () => {
+    const clock = { now: 0 };
+    const { take, peek = take } = memoryRateLimitStore({ now: () => clock.now });
+    expect(peek("a", rule)).toMatchObject({ isAllowed: true, remaining: 1 });
+    for (const remaining of [1, 0]) {
+      expect(peek("a", rule)).toMatchObject({ isAllowed: true, remaining });
+      expect(peek("a", rule)).toEqual(take("a", rule));
+    }
+    expect(peek("a", rule)).toMatchObject({ isAllowed: false, retryAfterMs: 500 });
+    clock.now = 500;
+    expect(peek("a", rule)).toMatchObject({ isAllowed: true, remaining: 0 });
+  });
+
+  it("in memory remembers what it has refused before what it has not", () => {
+    const { take, peek = take } = memoryRateLimitStore({ maxKeys: 2, now: () => 0 });
+    for (const _ of [1, 2]) take("a", rule);
+    peek("a", rule);
+    for (const fresh of ["b", "c", "d"]) take(fresh, rule);
+    expect(peek("a", rule)).toMatchObject({ isAllowed: false });
+  });
+
+  it("by rate-limiter-flexible does the same", async () => {
+    const limiter = new RateLimiterMemory({ points: 2, duration: 60 });
+    const { take, peek = take } = rateLimiterFlexibleStore(limiter);
+    const asked = async () => (await peek("a", rule)).isAllowed;
+    expect(await peek("a", rule)).toMatchObject({ isAllowed: true, remaining: 2 });
+    await take("a", rule);
+    expect([await asked(), await asked()]).toEqual([true, true]);
+    await take("a", rule);
+    expect(await asked()).toBe(false);
+    await expect(peek("a", rule)).resolves.toMatchObject({ retryAfterMs: expect.any(Number) });
+  });
+});
+
 describe("the store in memory", () => {
   it("counts by the runtime's own clock where none is given", () => {
     const store = memoryRateLimitStore();

@@ -3,6 +3,7 @@ import { type Check, defineCheck, isPromiseLike, ranks } from "../guard/check.ts
 import type { Handshake } from "../handshake/handshake.ts";
 import type { Identity } from "../handshake/identity.ts";
 import { bearerToken } from "../tokens/bearer-token.ts";
+import { claimedSubject } from "../tokens/claimed-subject.ts";
 import { extractToken } from "../tokens/extract-token.ts";
 import { type JwtOptions, readJwtOptions } from "../tokens/jwt-options.ts";
 import { subprotocolToken } from "../tokens/subprotocol-token.ts";
@@ -40,6 +41,10 @@ export function jwt(options: JwtOptions): Check<{ readonly identity: Identity }>
       rank: ranks.token,
       credential: from.some((source) => source.isAmbient) ? "ambient" : "explicit",
       givesIdentity: true,
+      claimedSubject: (handshake) => {
+        const token = extractToken(handshake, from, maxTokenBytes);
+        return typeof token === "string" ? claimedSubject(token, read.subjectClaim) : undefined;
+      },
       withhold: (handshake) => void extractToken(handshake, from, maxTokenBytes),
       weaknesses: read.insecureAllowMissingExpiry
         ? ["insecureAllowMissingExpiry: tokens that never end are accepted"]

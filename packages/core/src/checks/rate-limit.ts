@@ -15,6 +15,7 @@ import {
   type HeaderLine,
   type MaybePromise,
   type NoFacts,
+  type Refusal,
   refuse,
 } from "../decision/decision.ts";
 import { type Check, defineCheck, isPromiseLike, ranks } from "../guard/check.ts";
@@ -50,7 +51,8 @@ export interface RateLimitOptions {
 /** Names what a handshake counts towards; undefined refuses it. */
 export type RateLimitKey = (handshake: Handshake) => string | undefined;
 
-const maxKeyLength = 256;
+/** What is longer would be memory that the client chooses. */
+export const maxKeyLength = 256;
 
 /**
  * Limits how often clients may shake hands, by the generic cell rate algorithm: bursts up to the limit, then evenly spread. Refusals
@@ -71,7 +73,7 @@ export function rateLimit(options: RateLimitOptions): Check {
   const read = readRateLimitOptions(options);
   const { limit, windowMs, key = "address", ipv6PrefixBits = 56, name = "handshakes" } = read;
   const { store = memoryRateLimitStore(), pollLimit = limit * pollsPerHandshake } = read;
-  refuseSharedStore(store, name);
+  refuseSharedStore("rateLimit", store, name);
   const keyOf =
     typeof key === "function" ? key : key === "identity" ? identityKey : addressKey(ipv6PrefixBits);
   const handshakes = counterOf(store, name, { limit, windowMs });
@@ -119,13 +121,13 @@ function counterOf(
   };
 }
 
-const unknownAddress = refuse("address_unknown");
-const invalidKey = refuse("rate_key_invalid");
-const storeFailed = (cause: unknown): Decision<NoFacts> =>
+export const unknownAddress: Refusal = refuse("address_unknown");
+export const invalidKey: Refusal = refuse("rate_key_invalid");
+export const storeFailed = (cause: unknown): Refusal =>
   refuse("store_failed", undefined, { cause, headers: [["Retry-After", "5"]] });
 
 /** A mapped address was read as IPv4 before, so that its clients do not share one key (CVE-2026-30827). */
-function addressKey(ipv6PrefixBits: number): RateLimitKey {
+export function addressKey(ipv6PrefixBits: number): RateLimitKey {
   return (handshake) => {
     const client = forwardedOf(handshake).address;
     if (client === undefined) return undefined;
@@ -136,13 +138,13 @@ function addressKey(ipv6PrefixBits: number): RateLimitKey {
 }
 
 /** A subject means something only together with who vouches for it (RFC 7519 §4.1.2). */
-function identityKey({ identity }: Handshake): string | undefined {
+export function identityKey({ identity }: Handshake): string | undefined {
   if (identity === undefined) return undefined;
   const { iss } = identity.claims;
   return `${typeof iss === "string" ? iss : ""} ${identity.subject}`;
 }
 
-function conclusions(
+export function conclusions(
   { limit, windowMs }: RateLimitRule,
   name: string,
 ): (result: RateLimitResult) => Decision<NoFacts> {
@@ -197,12 +199,12 @@ function readRateLimitOptions(options: RateLimitOptions): RateLimitOptions {
 const namesOfStores = new WeakMap<RateLimitStore, Set<string>>();
 
 /** Two limits of one name in one store would count each handshake twice, under the same keys. */
-function refuseSharedStore(store: RateLimitStore, name: string): void {
+export function refuseSharedStore(owner: string, store: RateLimitStore, name: string): void {
   const names = namesOfStores.get(store) ?? new Set();
   if (names.has(name)) {
     throw new ConfigError(
       "ERR_FIRMSHAKE_STORE_SHARED",
-      `rateLimit: another limit named "${name}" counts in the same store. Give each its own "name", or use one rateLimit(...) in both guards where they are to share.`,
+      `${owner}: another limit named "${name}" counts in the same store. Give each its own "name", or use one ${owner}(...) in both guards where they are to share.`,
     );
   }
   namesOfStores.set(store, names.add(name));

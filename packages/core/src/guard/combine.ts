@@ -138,7 +138,7 @@ function pathMatcher(pattern: string): (handshake: Handshake) => boolean {
 }
 
 /** A combinator runs as late as the dearest of its parts. */
-function rankOf(parts: readonly AnyCheck[]): { rank?: number } {
+export function rankOf(parts: readonly AnyCheck[]): { rank?: number } {
   const ranks = parts.map((part) => infoOf(part).rank);
   return ranks.every((rank) => rank !== undefined) && ranks.length > 0
     ? { rank: Math.max(...ranks) }
@@ -147,7 +147,8 @@ function rankOf(parts: readonly AnyCheck[]): { rank?: number } {
 
 type Outcome = MaybePromise<Allow<object> | Refusal>;
 
-function nested(handshake: Handshake, run: () => Outcome): Outcome {
+/** Runs what stands one deeper in the trail. */
+export function nested(handshake: Handshake, run: () => Outcome): Outcome {
   const progress = progressOf(handshake);
   progress.depth++;
   let outcome: Outcome;

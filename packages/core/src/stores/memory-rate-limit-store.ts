@@ -93,7 +93,14 @@ export function memoryRateLimitStore(options: MemoryRateLimitStoreOptions = {}):
     return result;
   }
 
-  return { take, summary: `in memory, at most ${maxKeys} keys` };
+  function peek(key: string, rule: RateLimitRule): RateLimitResult {
+    const time = now();
+    const result = takeOne(blocked.get(key) ?? open.get(key) ?? time, time, rule);
+    // What is refused is not counted by `take` either, and is remembered as refused.
+    return result.isAllowed ? result : take(key, rule);
+  }
+
+  return { take, peek, summary: `in memory, at most ${maxKeys} keys` };
 }
 
 const noRoom = ({ windowMs }: RateLimitRule): RateLimitResult => ({

@@ -27,6 +27,8 @@ export interface RateLimitResult {
  */
 export interface RateLimitStore {
   readonly take: (key: string, rule: RateLimitRule) => MaybePromise<RateLimitResult>;
+  /** What `take` would answer now; nothing is taken. {@link throttleFailures} asks before each attempt. */
+  readonly peek?: (key: string, rule: RateLimitRule) => MaybePromise<RateLimitResult>;
   /** In words, for `explain()`. */
   readonly summary?: string;
 }

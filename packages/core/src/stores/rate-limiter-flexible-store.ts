@@ -5,6 +5,8 @@ export interface FlexibleLimiter {
   readonly points: number;
   readonly duration: number;
   consume(key: string, points?: number): Promise<FlexibleLimiterResult>;
+  /** Asked before attempts by `throttleFailures`. */
+  get?(key: string): Promise<FlexibleLimiterResult | null>;
 }
 
 /** What such a limiter answers, and what it rejects with when nothing is left. */
@@ -36,8 +38,18 @@ export function rateLimiterFlexibleStore(limiter: FlexibleLimiter): RateLimitSto
         throw rejected;
       }
     },
+    ...(limiter.get === undefined ? {} : { peek: peekBy(limiter as Required<FlexibleLimiter>) }),
   };
 }
+
+const peekBy =
+  (limiter: Required<FlexibleLimiter>): NonNullable<RateLimitStore["peek"]> =>
+  async (key, { limit }) => {
+    const known = await limiter.get(key);
+    return known === null
+      ? { isAllowed: true, remaining: limit, retryAfterMs: 0, resetAfterMs: 0 }
+      : resultOf(known, known.remainingPoints > 0);
+  };
 
 const resultOf = (
   { msBeforeNext, remainingPoints }: FlexibleLimiterResult,
