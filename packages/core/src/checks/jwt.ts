@@ -51,9 +51,7 @@ export function jwt(options: JwtOptions): Check<{ readonly identity: Identity }>
       credential: from.some((source) => source.isAmbient) ? "ambient" : "explicit",
       givesIdentity: true,
       withhold: (handshake) => void extractToken(handshake, from, maxTokenBytes),
-      weaknesses: read.insecureAllowMissingExpiry
-        ? ["insecureAllowMissingExpiry: tokens that never end are accepted"]
-        : [],
+      weaknesses: weaknessesOf(read),
     },
     (handshake: Handshake) => {
       const token = extractToken(handshake, from, maxTokenBytes);
@@ -81,6 +79,15 @@ async function decideOn(
   cache?.remember(token, outcome, version);
   return allowWith({ identity: outcome });
 }
+
+const weaknessesOf = (options: JwtOptions): readonly string[] => [
+  ...(options.insecureAllowMissingExpiry
+    ? ["insecureAllowMissingExpiry: tokens that never end are accepted"]
+    : []),
+  ...(options.insecureIgnoreConfirmation
+    ? ["insecureIgnoreConfirmation: tokens that are bound to a key are accepted from anybody"]
+    : []),
+];
 
 const summaryOf = (
   { issuer, audience, jwksUri, typ }: JwtOptions,

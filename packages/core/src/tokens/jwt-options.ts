@@ -46,6 +46,11 @@ export interface JwtOptions {
   readonly jwks?: JwksOptions;
   /** Accepts tokens that never end. Default false. */
   readonly insecureAllowMissingExpiry?: boolean;
+  /**
+   * Accepts tokens that are bound to a key (`cnf`, RFC 7800) from whoever holds them, without the proof. Default false: that is the theft
+   * which the binding is against (RFC 9449 §7.2).
+   */
+  readonly insecureIgnoreConfirmation?: boolean;
 }
 
 /** How verified tokens are remembered. */
@@ -94,6 +99,7 @@ export function readJwtOptions(options: JwtOptions): JwtOptions {
       cache: anObject,
       jwks: anObject,
       insecureAllowMissingExpiry: aBoolean,
+      insecureIgnoreConfirmation: aBoolean,
     },
     ["issuer", "audience"],
   );

@@ -21,6 +21,7 @@ export function jwtVerifier(
     typ,
     subjectClaim = "sub",
     insecureAllowMissingExpiry = false,
+    insecureIgnoreConfirmation = false,
   } = options;
   const verifyOptions = {
     issuer,
@@ -44,6 +45,8 @@ export function jwtVerifier(
     // JSON has numbers, such as 1e999, that are read as infinite: an end that never comes.
     if (payload.exp === Number.POSITIVE_INFINITY) return invalidToken("exp");
     if (outlives(payload, options.maxLifetimeSeconds)) return invalidToken("maxLifetimeSeconds");
+    // A bound token in other hands is a stolen one (RFC 9449 §7.2); nothing here could tell the hands apart.
+    if (Object.hasOwn(payload, "cnf") && !insecureIgnoreConfirmation) return invalidToken("cnf");
     const subject = Object.hasOwn(payload, subjectClaim) ? payload[subjectClaim] : undefined;
     return typeof subject === "string" && subject !== ""
       ? identityOf(subject, payload)
