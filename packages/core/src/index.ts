@@ -64,14 +64,17 @@ export {
   type MemoryRateLimitStoreOptions,
   memoryRateLimitStore,
 } from "./stores/memory-rate-limit-store.ts";
+export { type MemoryReplayStoreOptions, memoryReplayStore } from "./stores/memory-replay-store.ts";
 export type { RateLimitResult, RateLimitRule, RateLimitStore } from "./stores/rate-limit-store.ts";
 export {
   type FlexibleLimiter,
   type FlexibleLimiterResult,
   rateLimiterFlexibleStore,
 } from "./stores/rate-limiter-flexible-store.ts";
+export type { ReplayStore } from "./stores/replay-store.ts";
 export { bearerToken } from "./tokens/bearer-token.ts";
 export { cookieToken } from "./tokens/cookie-token.ts";
+export type { DpopOptions } from "./tokens/dpop-options.ts";
 export type { JwksOptions, JwtCacheOptions, JwtOptions } from "./tokens/jwt-options.ts";
 export { queryToken } from "./tokens/query-token.ts";
 export { type SubprotocolTokenForm, subprotocolToken } from "./tokens/subprotocol-token.ts";

@@ -15,6 +15,7 @@ import {
   subprotocol,
   trustedProxies,
 } from "@firmshake/core";
+import { SignJWT } from "jose";
 import { describe, expect, it } from "vitest";
 import { type HandshakeSketch, handshakeOf, wordOf } from "../../support/handshakes.ts";
 
@@ -31,6 +32,19 @@ const unreachable = jwt({
   jwksUri: "https://id.example.com/",
   jwks: { fetch: () => Promise.reject(new Error("no network")) },
 });
+const proving = jwt({
+  issuer: "https://id.example.com",
+  audience: "chat",
+  keys: new Uint8Array(32),
+  dpop: { origins: ["https://app.example.com"] },
+});
+const bound = await new SignJWT({ cnf: { jkt: "A".repeat(43) } })
+  .setProtectedHeader({ alg: "HS256" })
+  .setIssuer("https://id.example.com")
+  .setAudience("chat")
+  .setSubject("ann")
+  .setExpirationTime("1 minute")
+  .sign(new Uint8Array(32));
 const trust = trustedProxies(["203.0.113.7"]);
 const unsigned = "eyJhbGciOiJFUzI1NiJ9.e30.AAAA";
 const answering = (answer: unknown): AnyCheck => (() => answer) as AnyCheck;
@@ -95,6 +109,7 @@ const produced: Readonly<Partial<Record<RefusalCode, Row>>> = {
   token_ambiguous: [[listed, token], { target: "/?t=a", headers: { authorization: "Bearer a" } }],
   token_malformed: [[listed, token], header("authorization", "Bearer")],
   token_invalid: [[listed, token], header("authorization", `Bearer ${unsigned}`)],
+  proof_invalid: [[listed, proving], header("authorization", `DPoP ${bound}`)],
   keys_unavailable: [[listed, unreachable], header("authorization", `Bearer ${unsigned}`)],
   decision_timeout: [
     [listed, answering(new Promise(() => undefined))],

@@ -1,15 +1,19 @@
-import { type Allow, allowWith, type Refusal } from "../decision/decision.ts";
+import { allowWith, type Decision, type MaybePromise, type Refusal } from "../decision/decision.ts";
 import { type Check, defineCheck, ranks } from "../guard/check.ts";
 import type { Handshake } from "../handshake/handshake.ts";
 import type { Identity } from "../handshake/identity.ts";
 import { isCompactJws } from "../parse/base64url.ts";
+import { authorizationToken } from "../tokens/authorization-token.ts";
 import { bearerToken } from "../tokens/bearer-token.ts";
-import { extractToken, invalidToken } from "../tokens/extract-token.ts";
+import { boundThumbprint } from "../tokens/bound-thumbprint.ts";
+import { type DpopVerifier, dpopVerifier } from "../tokens/dpop-proof.ts";
+import { extractToken } from "../tokens/extract-token.ts";
 import { type JwtOptions, readJwtOptions } from "../tokens/jwt-options.ts";
 import { jwtVerifier } from "../tokens/jwt-verifier.ts";
 import type { KeySet } from "../tokens/key-set.ts";
 import { publishedKeys } from "../tokens/published-keys.ts";
 import { subprotocolToken } from "../tokens/subprotocol-token.ts";
+import { bearerRefusals } from "../tokens/token-refusals.ts";
 import type { TokenSource } from "../tokens/token-source.ts";
 import { localKeySet, readAlgorithms } from "../tokens/verification-keys.ts";
 import { type VerifiedTokenCache, verifiedTokenCache } from "../tokens/verified-token-cache.ts";
@@ -17,6 +21,9 @@ import { type VerifiedTokenCache, verifiedTokenCache } from "../tokens/verified-
 /**
  * Authenticates by a signed JSON Web Token, by the rules of RFC 8725: one issuer, an audience, an expiry, algorithms that fit the keys,
  * one canonical spelling. Keys that a token names or carries (`jwk`, `jku`, `x5u`) are never used.
+ *
+ * With `dpop`, tokens are bound to a key of the client, who proves with each handshake that it has it (RFC 9449). Without, tokens that are
+ * bound to a key are refused.
  *
  * Adds the fact `identity`. One answer (401 `invalid_token`, RFC 6750 §3.1) covers forged, expired and unknown alike.
  *
@@ -37,47 +44,65 @@ import { type VerifiedTokenCache, verifiedTokenCache } from "../tokens/verified-
  */
 export function jwt(options: JwtOptions): Check<{ readonly identity: Identity }> {
   const read = readJwtOptions(options);
-  const { from = [bearerToken(), subprotocolToken()], maxTokenBytes = 8_192, cache: cached } = read;
+  const dpop = read.dpop && dpopVerifier(read.dpop);
+  const { from = placesOf(dpop), maxTokenBytes = 8_192, cache: cached } = read;
   const keySet = read.keys === undefined ? publishedKeys(read) : localKeySet(read.keys);
   const algorithms = readAlgorithms(read.algorithms, read.keys);
-  const verify = jwtVerifier(read, algorithms, keySet);
+  const refusals = dpop?.refusals ?? bearerRefusals;
+  const verify = jwtVerifier(read, algorithms, keySet, refusals);
   const cache = cached && verifiedTokenCache(cached.maxTokens, cached.maxAgeMs ?? 60_000);
+  const notCompact = refusals.invalid("not a compact JWS in canonical base64url");
 
   return defineCheck(
     {
       name: "jwt",
-      summary: summaryOf(read, algorithms, from),
+      summary: summaryOf(read, algorithms, from, dpop),
       rank: ranks.token,
       credential: from.some((source) => source.isAmbient) ? "ambient" : "explicit",
       givesIdentity: true,
-      withhold: (handshake) => void extractToken(handshake, from, maxTokenBytes),
+      withhold: (handshake) => void extractToken(handshake, from, maxTokenBytes, refusals),
       weaknesses: weaknessesOf(read),
     },
     (handshake: Handshake) => {
-      const token = extractToken(handshake, from, maxTokenBytes);
+      const token = extractToken(handshake, from, maxTokenBytes, refusals);
       if (typeof token !== "string") return token;
       const known = cache?.find(token, keySet.version());
-      if (known !== undefined) return allowWith({ identity: known });
+      if (known !== undefined) return withProof(handshake, token, known, dpop);
       if (!isCompactJws(token)) return notCompact;
-      return decideOn(token, verify, keySet, cache);
+      return identityOf(token, verify, keySet, cache).then((found) =>
+        "ok" in found ? found : withProof(handshake, token, found, dpop),
+      );
     },
   );
 }
 
-const notCompact = invalidToken("not a compact JWS in canonical base64url");
+const placesOf = (dpop: DpopVerifier | undefined): readonly TokenSource[] =>
+  dpop === undefined ? [bearerToken(), subprotocolToken()] : [authorizationToken("dpop")];
 
-async function decideOn(
+async function identityOf(
   token: string,
   verify: (token: string) => Promise<Identity | Refusal>,
   keySet: KeySet,
   cache: VerifiedTokenCache | undefined,
-): Promise<Allow<{ readonly identity: Identity }> | Refusal> {
+): Promise<Identity | Refusal> {
   // Taken before: keys that change meanwhile did not verify this token.
   const version = keySet.version();
   const outcome = await verify(token);
-  if ("ok" in outcome) return outcome;
-  cache?.remember(token, outcome, version);
-  return allowWith({ identity: outcome });
+  if (!("ok" in outcome)) cache?.remember(token, outcome, version);
+  return outcome;
+}
+
+/** A token that was verified before is still worth nothing without a proof of now. */
+function withProof(
+  handshake: Handshake,
+  token: string,
+  identity: Identity,
+  dpop: DpopVerifier | undefined,
+): MaybePromise<Decision<{ readonly identity: Identity }>> {
+  const allowed = allowWith({ identity });
+  if (dpop === undefined) return allowed;
+  const thumbprint = boundThumbprint(identity.claims) as string;
+  return dpop.verify(handshake, token, thumbprint).then((refusal) => refusal ?? allowed);
 }
 
 const weaknessesOf = (options: JwtOptions): readonly string[] => [
@@ -93,6 +118,7 @@ const summaryOf = (
   { issuer, audience, jwksUri, typ }: JwtOptions,
   algorithms: readonly string[],
   from: readonly TokenSource[],
+  dpop: DpopVerifier | undefined,
 ): string =>
   [
     `issuer ${issuer}`,
@@ -101,4 +127,5 @@ const summaryOf = (
     jwksUri === undefined ? "keys given" : `keys from ${new URL(jwksUri).origin}`,
     ...(typ === undefined ? [] : [`typ ${typ}`]),
     `from ${from.map(({ name }) => name).join(", ")}`,
+    ...(dpop === undefined ? [] : [`proofs by ${dpop.summary}`]),
   ].join("; ");

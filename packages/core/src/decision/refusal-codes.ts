@@ -48,6 +48,7 @@ export const refusalKinds: Readonly<Record<RefusalCode, RefusalKind>> = Object.f
   token_ambiguous: kind(400, 3000, "More than one token was sent."),
   token_malformed: kind(400, 3000, "The token cannot be read."),
   token_invalid: kind(401, 3000, "The token is not valid."),
+  proof_invalid: kind(401, 3000, "The proof of possession is not valid."),
   keys_unavailable: kind(503, 1013, "Tokens cannot be verified at the moment.", true),
   unauthorized: kind(401, 3000, "Authentication is required."),
   forbidden: kind(403, 3003, "This connection is not allowed."),
@@ -89,6 +90,7 @@ export type RefusalCode =
   | "token_ambiguous"
   | "token_malformed"
   | "token_invalid"
+  | "proof_invalid"
   | "keys_unavailable"
   | "unauthorized"
   | "forbidden"

@@ -1,5 +1,6 @@
-import { type HeaderLine, type Refusal, refuse } from "../decision/decision.ts";
+import { type Refusal, refuse } from "../decision/decision.ts";
 import { type Handshake, progressOf } from "../handshake/handshake.ts";
+import { bearerRefusals, type TokenRefusals } from "./token-refusals.ts";
 import type { TokenSource } from "./token-source.ts";
 
 /**
@@ -9,6 +10,7 @@ export function extractToken(
   handshake: Handshake,
   sources: readonly TokenSource[],
   maxTokenBytes: number,
+  { missing, ambiguous, malformed, tooLong }: TokenRefusals = bearerRefusals,
 ): string | Refusal {
   // Every source reads before anything is concluded: what holds a token is withheld from the library whatever becomes of it.
   const read = sources.map((source) => source.read(handshake));
@@ -26,26 +28,7 @@ function isNothingLeft(handshake: Handshake): boolean {
   return withheld.size > 0 && handshake.protocols.every((name) => withheld.has(name));
 }
 
-/** The challenge of RFC 6750 §3; the error code only where a token was sent. */
-const challenge = (error?: string): readonly HeaderLine[] => [
-  [
-    "WWW-Authenticate",
-    `Bearer realm="websocket"${error === undefined ? "" : `, error="${error}"`}`,
-  ],
-];
-
-const missing = refuse("token_missing", undefined, { headers: challenge() });
-const ambiguous = refuse("token_ambiguous", undefined, { headers: challenge("invalid_request") });
-const malformed = refuse("token_malformed", undefined, { headers: challenge("invalid_request") });
-const tooLong = refuse("token_malformed", undefined, {
-  headers: challenge("invalid_request"),
-  reason: "longer than maxTokenBytes",
-});
 const alone = refuse(
   "subprotocol_required",
   "Offer a subprotocol beside the token, to be answered with.",
 );
-
-/** One answer for forged, expired and unknown, so that nothing can be told from it. The reason is for logs. */
-export const invalidToken = (reason: string, cause?: unknown): Refusal =>
-  refuse("token_invalid", undefined, { headers: challenge("invalid_token"), reason, cause });

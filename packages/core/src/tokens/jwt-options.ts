@@ -13,6 +13,7 @@ import {
   either,
   readOptions,
 } from "../config/options.ts";
+import type { DpopOptions } from "./dpop-options.ts";
 import type { TokenSource } from "./token-source.ts";
 import { refuseNoKeys, type VerificationKeys } from "./verification-keys.ts";
 
@@ -30,6 +31,11 @@ export interface JwtOptions {
   readonly algorithms?: readonly string[];
   /** The `typ` header that is asked for, such as `at+jwt` (RFC 9068). Default: absent, `JWT` or `at+jwt` (RFC 8725 §3.11). */
   readonly typ?: string;
+  /**
+   * Takes tokens that are bound to a key, and asks for the proof that the client has it (RFC 9449). They come in `Authorization: DPoP`, and
+   * no others are taken.
+   */
+  readonly dpop?: DpopOptions;
   /** Where to look for the token. Default: `Authorization: Bearer`, then the subprotocols. */
   readonly from?: readonly TokenSource[];
   /** The claim that names the subject. Default `sub`. */
@@ -91,6 +97,7 @@ export function readJwtOptions(options: JwtOptions): JwtOptions {
       jwksUri: either(aText, anObject),
       algorithms: aTextList,
       typ: aText,
+      dpop: anObject,
       from: { expected: "a non-empty list of token sources", accepts: isSourceList },
       subjectClaim: aText,
       clockToleranceSeconds: aCount,
@@ -123,7 +130,17 @@ export function readJwtOptions(options: JwtOptions): JwtOptions {
     );
   }
   if (read.keys !== undefined) refuseNoKeys(read.keys);
+  if (read.dpop !== undefined) refuseBesideDpop(read);
   return read;
+}
+
+function refuseBesideDpop({ from, insecureIgnoreConfirmation }: JwtOptions): void {
+  if (from === undefined && insecureIgnoreConfirmation !== true) return;
+  const other = from === undefined ? "insecureIgnoreConfirmation" : "from";
+  throw new ConfigError(
+    "ERR_FIRMSHAKE_OPTIONS_CONTRADICT",
+    `jwt: "${other}" does not go with "dpop", whose tokens come in "Authorization: DPoP" alone. To take bearer tokens too, write any(jwt({...}), jwt({...})).`,
+  );
 }
 
 const isSourceList = (value: unknown): boolean =>

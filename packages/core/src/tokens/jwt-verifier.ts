@@ -1,9 +1,10 @@
 import { type JWTPayload, type JWTVerifyResult, jwtVerify } from "jose";
 import { type Refusal, refuse } from "../decision/decision.ts";
 import type { Identity } from "../handshake/identity.ts";
-import { invalidToken } from "./extract-token.ts";
+import { boundThumbprint } from "./bound-thumbprint.ts";
 import type { JwtOptions } from "./jwt-options.ts";
 import { type KeySet, KeysUnavailable } from "./key-set.ts";
+import type { TokenRefusals } from "./token-refusals.ts";
 
 const keysUnavailable = refuse("keys_unavailable", undefined, { headers: [["Retry-After", "5"]] });
 
@@ -14,6 +15,7 @@ export function jwtVerifier(
   options: JwtOptions,
   algorithms: readonly string[],
   keySet: KeySet,
+  { invalid }: TokenRefusals,
 ): (token: string) => Promise<Identity | Refusal> {
   const {
     issuer,
@@ -22,6 +24,7 @@ export function jwtVerifier(
     subjectClaim = "sub",
     insecureAllowMissingExpiry = false,
     insecureIgnoreConfirmation = false,
+    dpop,
   } = options;
   const verifyOptions = {
     issuer,
@@ -36,27 +39,27 @@ export function jwtVerifier(
     try {
       result = await jwtVerify(token, keySet.find, verifyOptions);
     } catch (error) {
-      return error instanceof KeysUnavailable
-        ? keysUnavailable
-        : invalidToken(reasonOf(error), error);
+      return error instanceof KeysUnavailable ? keysUnavailable : invalid(reasonOf(error), error);
     }
     const { payload, protectedHeader } = result;
-    if (typ === undefined && !isUsualType(protectedHeader.typ)) return invalidToken("typ");
+    if (typ === undefined && !isUsualType(protectedHeader.typ)) return invalid("typ");
     // JSON has numbers, such as 1e999, that are read as infinite: an end that never comes.
-    if (payload.exp === Number.POSITIVE_INFINITY) return invalidToken("exp");
-    if (outlives(payload, options.maxLifetimeSeconds)) return invalidToken("maxLifetimeSeconds");
-    // A bound token in other hands is a stolen one (RFC 9449 §7.2); nothing here could tell the hands apart.
-    if (Object.hasOwn(payload, "cnf") && !insecureIgnoreConfirmation) return invalidToken("cnf");
+    if (payload.exp === Number.POSITIVE_INFINITY) return invalid("exp");
+    if (outlives(payload, options.maxLifetimeSeconds)) return invalid("maxLifetimeSeconds");
+    if (dpop === undefined) {
+      // A bound token in other hands is a stolen one (RFC 9449 §7.2); nothing here could tell the hands apart.
+      if (Object.hasOwn(payload, "cnf") && !insecureIgnoreConfirmation) return invalid("cnf");
+    } else if (boundThumbprint(payload) === undefined) return invalid("cnf.jkt");
     const subject = Object.hasOwn(payload, subjectClaim) ? payload[subjectClaim] : undefined;
     return typeof subject === "string" && subject !== ""
-      ? identityOf(subject, payload)
-      : invalidToken(`no ${subjectClaim}`);
+      ? identityOf(subject, dpop === undefined ? "bearer" : "dpop", payload)
+      : invalid(`no ${subjectClaim}`);
   };
 }
 
-function identityOf(subject: string, payload: JWTPayload): Identity {
+function identityOf(subject: string, scheme: string, payload: JWTPayload): Identity {
   const expiresAt = payload.exp === undefined ? undefined : payload.exp * 1000;
-  return Object.freeze({ subject, scheme: "bearer", claims: deepFrozen(payload), expiresAt });
+  return Object.freeze({ subject, scheme, claims: deepFrozen(payload), expiresAt });
 }
 
 /** Identities are remembered and shared: whoever could change a claim would change it for every connection of the token. */
@@ -80,7 +83,7 @@ function outlives({ exp }: JWTPayload, maxLifetimeSeconds: number | undefined): 
 }
 
 /** jose's codes hold nothing of the token. */
-function reasonOf(error: unknown): string {
+export function reasonOf(error: unknown): string {
   const { code, claim } = Object(error) as { readonly code?: unknown; readonly claim?: unknown };
   const detail = typeof claim === "string" && claim !== "unspecified" ? ` ${claim}` : "";
   return typeof code === "string" ? `${code}${detail}` : "not verified";
