@@ -74,7 +74,7 @@ export {
 export type { ReplayStore } from "./stores/replay-store.ts";
 export { bearerToken } from "./tokens/bearer-token.ts";
 export { cookieToken } from "./tokens/cookie-token.ts";
-export type { DpopOptions } from "./tokens/dpop-options.ts";
+export type { DpopNonceOptions, DpopOptions } from "./tokens/dpop-options.ts";
 export type { JwksOptions, JwtCacheOptions, JwtOptions } from "./tokens/jwt-options.ts";
 export { queryToken } from "./tokens/query-token.ts";
 export { type SubprotocolTokenForm, subprotocolToken } from "./tokens/subprotocol-token.ts";

@@ -468,6 +468,83 @@ describe("a proof is used once", () => {
   });
 });
 
+describe("a nonce of the server (RFC 9449 §9)", () => {
+  beforeEach(() => {
+    vi.useFakeTimers();
+  });
+
+  const refusedBy = async (check: ReturnType<typeof jwt>, proof: string): Promise<Refusal> =>
+    (await check(presented(proof))) as Refusal;
+  const nonceFrom = ({ headers }: Refusal): string =>
+    headers.find(([name]) => name === "DPoP-Nonce")?.[1] ?? "none";
+
+  it("is given with the challenge, and goes into the next proofs", async () => {
+    const check = checkOf({ nonce: {} });
+    const refusal = await refusedBy(check, await ann.proof());
+    const nonce = nonceFrom(refusal);
+    expect([refusal.code, refusal.status, refusal.headers]).toEqual([
+      "proof_nonce_required",
+      401,
+      [
+        [
+          "WWW-Authenticate",
+          'DPoP realm="websocket", error="use_dpop_nonce", algs="ES256 EdDSA Ed25519"',
+        ],
+        ["DPoP-Nonce", nonce],
+      ],
+    ]);
+    // RFC 9449 §8.1, NQCHAR.
+    expect(nonce).toMatch(/^[\x21\x23-\x5b\x5d-\x7e]+$/);
+    expect(await askedOf(check, presented(await ann.proof({ nonce })))).toBe("allow");
+    expect(await askedOf(check, presented(await ann.proof({ nonce })))).toBe("allow");
+    const proof = await ann.proof({ nonce });
+    expect(await askedOf(check, presented(proof))).toBe("allow");
+    expect(await askedOf(check, presented(proof))).toBe("proof_invalid");
+  });
+
+  it("is good for its lifetime", async () => {
+    const check = checkOf({ nonce: { lifetimeSeconds: 10 } });
+    const nonce = nonceFrom(await refusedBy(check, await ann.proof()));
+    vi.advanceTimersByTime(9_000);
+    expect(await askedOf(check, presented(await ann.proof({ nonce })))).toBe("allow");
+    vi.advanceTimersByTime(1_000);
+    expect(await askedOf(check, presented(await ann.proof({ nonce })))).toBe(
+      "proof_nonce_required",
+    );
+  });
+
+  it("is good in every process that has the secret", async () => {
+    const given = { secret: new Uint8Array(32).fill(9) };
+    const nonce = nonceFrom(await refusedBy(checkOf({ nonce: given }), await ann.proof()));
+    const proof = await ann.proof({ nonce });
+    expect(await askedOf(checkOf({ nonce: given }), presented(proof))).toBe("allow");
+    expect(await askedOf(checkOf({ nonce: {} }), presented(proof))).toBe("proof_nonce_required");
+  });
+
+  it.each<[string, () => unknown]>([
+    ["of another kind", () => 1],
+    ["empty", () => ""],
+    ["of the client's own making", () => "abc"],
+    ["a token that was signed with the same secret", () => tokenOf()],
+    ["without an end", () => tokenOf({}, { typ: "dpop-nonce+jwt" })],
+  ])("is none that is %s", async (_, made) => {
+    const proof = await ann.proof({ nonce: await made() });
+    expect((await refusedBy(checkOf({ nonce: { secret } }), proof)).code).toBe(
+      "proof_nonce_required",
+    );
+  });
+
+  it("is not given for a proof that is wrong otherwise", async () => {
+    const check = checkOf({ nonce: {} });
+    expect((await refusedBy(check, await ann.proof({ htm: "POST" }))).code).toBe("proof_invalid");
+  });
+
+  it("does not pass for a token", async () => {
+    const nonce = nonceFrom(await refusedBy(checkOf({ nonce: { secret } }), await ann.proof()));
+    expect(await asked(ann.proof({ ath: hashOf(nonce) }), nonce)).toBe("token_invalid");
+  });
+});
+
 describe("what is answered", () => {
   const refusalOf = async (proof: string | undefined, token?: string): Promise<Refusal> =>
     (await checkOf()(presented(proof, token))) as Refusal;
@@ -524,12 +601,16 @@ describe("the policy", () => {
     const store = { claim: () => true };
     const text = guard(
       insecureAnyOrigin(),
-      any(checkOf(), checkOf({ store }), jwt({ ...base, insecureIgnoreConfirmation: true })),
+      any(
+        checkOf(),
+        checkOf({ store, nonce: {} }),
+        jwt({ ...base, insecureIgnoreConfirmation: true }),
+      ),
     ).explain();
     expect(text).toContain(
       "from dpop; proofs by ES256, EdDSA, Ed25519 for https://app.example.com, http://localhost:8080, used once, in memory, at most 100000 ids",
     );
-    expect(text).toContain("used once, in a store");
+    expect(text).toContain("used once, with a nonce, in a store");
     expect(text).toContain(
       "! insecureIgnoreConfirmation: tokens that are bound to a key are accepted from anybody",
     );
@@ -547,6 +628,10 @@ describe("the policy", () => {
     [{ origins, futureToleranceSeconds: -1 }, '"futureToleranceSeconds" must be'],
     [{ origins, store: {} }, "a store with a claim() function"],
     [{ origins, store: null }, "a store with a claim() function"],
+    [{ origins, nonce: true }, '"nonce" must be an object'],
+    [{ origins, nonce: { lifetimeSeconds: 0 } }, '"lifetimeSeconds" must be'],
+    [{ origins, nonce: { secret: new Uint8Array(31) } }, "32 random bytes or more"],
+    [{ origins, nonce: { secret: "a".repeat(32) } }, "32 random bytes or more"],
     [{ origins, maxAge: 1 }, "ERR_FIRMSHAKE_OPTION_UNKNOWN"],
   ])("cannot be %j", (dpop, message) => {
     const options = { issuer, audience, keys: secret, dpop } as JwtOptions;

@@ -49,6 +49,7 @@ export const refusalKinds: Readonly<Record<RefusalCode, RefusalKind>> = Object.f
   token_malformed: kind(400, 3000, "The token cannot be read."),
   token_invalid: kind(401, 3000, "The token is not valid."),
   proof_invalid: kind(401, 3000, "The proof of possession is not valid."),
+  proof_nonce_required: kind(401, 3000, "The proof of possession needs the server's nonce."),
   keys_unavailable: kind(503, 1013, "Tokens cannot be verified at the moment.", true),
   unauthorized: kind(401, 3000, "Authentication is required."),
   forbidden: kind(403, 3003, "This connection is not allowed."),
@@ -91,6 +92,7 @@ export type RefusalCode =
   | "token_malformed"
   | "token_invalid"
   | "proof_invalid"
+  | "proof_nonce_required"
   | "keys_unavailable"
   | "unauthorized"
   | "forbidden"

@@ -1,5 +1,5 @@
 import { ConfigError } from "../config/config-error.ts";
-import { aCount, aPositiveInteger, aTextList, readOptions } from "../config/options.ts";
+import { aCount, anObject, aPositiveInteger, aTextList, readOptions } from "../config/options.ts";
 import { parseSerializedOrigin } from "../parse/serialized-origin.ts";
 import { memoryReplayStore } from "../stores/memory-replay-store.ts";
 import type { ReplayStore } from "../stores/replay-store.ts";
@@ -20,16 +20,31 @@ export interface DpopOptions {
   readonly futureToleranceSeconds?: number;
   /** Longer proofs are refused before they are parsed. Default 4,096 bytes. */
   readonly maxProofBytes?: number;
+  /** Asks for a nonce of the server in each proof (RFC 9449 §9), so that none can be made ahead of time. Default: none is asked for. */
+  readonly nonce?: DpopNonceOptions;
   /** Where used proofs are remembered. Default: this process's memory, for this check alone. */
   readonly store?: ReplayStore;
 }
+
+/** How the server's nonces are made. */
+export interface DpopNonceOptions {
+  /** How long each is good, in seconds. Default 300. */
+  readonly lifetimeSeconds?: number;
+  /** At least 32 random bytes, the same in all processes that serve the same clients. Default: random, for this check alone. */
+  readonly secret?: Uint8Array;
+}
+
+/** The options with their defaults. */
+export type ReadDpopOptions = Required<Omit<DpopOptions, "nonce">> & {
+  readonly nonce: Required<DpopNonceOptions> | undefined;
+};
 
 /**
  * Reads the options, with the defaults filled in.
  *
  * @throws {@link ConfigError} for options that are not as described.
  */
-export function readDpopOptions(options: DpopOptions): Required<DpopOptions> {
+export function readDpopOptions(options: DpopOptions): ReadDpopOptions {
   const read = readOptions<DpopOptions>(
     "jwt.dpop",
     options,
@@ -39,6 +54,7 @@ export function readDpopOptions(options: DpopOptions): Required<DpopOptions> {
       maxAgeSeconds: aPositiveInteger,
       futureToleranceSeconds: aCount,
       maxProofBytes: aPositiveInteger,
+      nonce: anObject,
       store: { expected: "a store with a claim() function", accepts: isStore },
     },
     ["origins"],
@@ -49,6 +65,7 @@ export function readDpopOptions(options: DpopOptions): Required<DpopOptions> {
     maxAgeSeconds = 60,
     futureToleranceSeconds = 5,
     maxProofBytes = 4_096,
+    nonce,
     store = memoryReplayStore(),
   } = read;
   for (const origin of origins) {
@@ -71,8 +88,21 @@ export function readDpopOptions(options: DpopOptions): Required<DpopOptions> {
     maxAgeSeconds,
     futureToleranceSeconds,
     maxProofBytes,
+    nonce: nonce && readNonceOptions(nonce),
     store,
   };
+}
+
+function readNonceOptions(options: DpopNonceOptions): Required<DpopNonceOptions> {
+  const { lifetimeSeconds = 300, secret = crypto.getRandomValues(new Uint8Array(32)) } =
+    readOptions<DpopNonceOptions>("jwt.dpop.nonce", options, {
+      lifetimeSeconds: aPositiveInteger,
+      secret: {
+        expected: "a Uint8Array of 32 random bytes or more",
+        accepts: (value) => value instanceof Uint8Array && value.byteLength >= 32,
+      },
+    });
+  return { lifetimeSeconds, secret: new Uint8Array(secret) };
 }
 
 const isStore = (value: unknown): boolean =>

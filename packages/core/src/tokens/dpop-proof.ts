@@ -12,6 +12,7 @@ import { type Refusal, refuse } from "../decision/decision.ts";
 import type { Handshake } from "../handshake/handshake.ts";
 import { isCompactJws } from "../parse/base64url.ts";
 import { normalHttpUri } from "../parse/http-uri.ts";
+import { dpopNonces } from "./dpop-nonces.ts";
 import { type DpopOptions, readDpopOptions } from "./dpop-options.ts";
 import { reasonOf } from "./jwt-verifier.ts";
 import { type Challenge, type TokenRefusals, tokenRefusals } from "./token-refusals.ts";
@@ -38,10 +39,18 @@ const maxJtiLength = 256;
  * @throws {@link ConfigError} for options that are not as described.
  */
 export function dpopVerifier(options: DpopOptions): DpopVerifier {
-  const { origins, algorithms, maxAgeSeconds, futureToleranceSeconds, maxProofBytes, store } =
-    readDpopOptions(options);
+  const {
+    origins,
+    algorithms,
+    maxAgeSeconds,
+    futureToleranceSeconds,
+    maxProofBytes,
+    nonce,
+    store,
+  } = readDpopOptions(options);
   // One second more, for a clock that is set back a little meanwhile.
   const ttlMs = (maxAgeSeconds + futureToleranceSeconds + 1) * 1000;
+  const nonces = nonce && dpopNonces(nonce.secret, nonce.lifetimeSeconds);
   const challenge = challengeOf(algorithms);
   const challengeLines = challenge("invalid_dpop_proof");
   const invalid = (reason: string, cause?: unknown): Refusal =>
@@ -66,6 +75,9 @@ export function dpopVerifier(options: DpopOptions): DpopVerifier {
     const wrong = wrongTime(payload) ?? wrongRequest(handshake, payload);
     if (wrong !== undefined) return invalid(wrong);
     if (payload.ath !== (await sha256(token))) return invalid("ath");
+    if (nonces !== undefined && !(await nonces.isGood(payload.nonce))) {
+      return nonceRequired(await nonces.issue());
+    }
     const { jti } = payload;
     if (typeof jti !== "string" || jti === "" || jti.length > maxJtiLength) return invalid("jti");
     return claim(await sha256(`${thumbprint}.${jti}`));
@@ -94,6 +106,12 @@ export function dpopVerifier(options: DpopOptions): DpopVerifier {
       : "htu";
   }
 
+  /** RFC 9449 §9. */
+  const nonceRequired = (fresh: string): Refusal =>
+    refuse("proof_nonce_required", undefined, {
+      headers: [...challenge("use_dpop_nonce"), ["DPoP-Nonce", fresh]],
+    });
+
   async function claim(id: string): Promise<Refusal | undefined> {
     let isFirst: boolean;
     try {
@@ -105,7 +123,7 @@ export function dpopVerifier(options: DpopOptions): DpopVerifier {
   }
 
   return {
-    summary: `${algorithms.join(", ")} for ${origins.join(", ")}, used once, ${store.summary ?? "in a store"}`,
+    summary: `${algorithms.join(", ")} for ${origins.join(", ")}, used once, ${nonce === undefined ? "" : "with a nonce, "}${store.summary ?? "in a store"}`,
     refusals: tokenRefusals(challenge),
     verify,
   };
