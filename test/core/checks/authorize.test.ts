@@ -247,7 +247,7 @@ describe("an answer", () => {
     [
       "too many bytes",
       () => saying(200, JSON.stringify({ facts: { a: "b".repeat(65_536) } })),
-      "Error",
+      "UnusableAnswer",
     ],
     [
       "too many bytes, packed",
@@ -255,7 +255,7 @@ describe("an answer", () => {
         const packed = gzipSync(JSON.stringify({ facts: { a: "b".repeat(1_000_000) } }));
         response.writeHead(200, { "Content-Encoding": "gzip" }).end(packed);
       },
-      "Error",
+      "UnusableAnswer",
     ],
     [
       "JSON as deep as it goes",
