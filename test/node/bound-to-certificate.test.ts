@@ -2,7 +2,9 @@ import { X509Certificate } from "node:crypto";
 import { createServer as createPlainServer } from "node:http";
 import { createServer } from "node:https";
 import {
+  all,
   allow,
+  any,
   type BoundToCertificateOptions,
   boundToCertificate,
   clientCertificate,
@@ -12,6 +14,7 @@ import {
   insecureAnyOrigin,
   jwt,
   origin,
+  when,
 } from "@firmshake/node";
 import { beforeAll, describe, expect, it } from "vitest";
 import { audience, claims, issuer, secret, tokenOf } from "../core/tokens/signing.ts";
@@ -45,7 +48,7 @@ const policyOf = (options?: BoundToCertificateOptions, cache?: { maxTokens: numb
   guard(
     insecureAnyOrigin(),
     boundToCertificate(options),
-    jwt({ issuer, audience, keys: secret, ...(cache && { cache }) }),
+    jwt({ issuer, audience, keys: secret, certificateBound: true, ...(cache && { cache }) }),
   );
 const asking = { requestCert: true, rejectUnauthorized: false };
 const bearer = async (more: object): Promise<{ Authorization: string }> => ({
@@ -171,7 +174,7 @@ describe("boundToCertificate", () => {
     const policy = guard(
       origin("same-origin", { allowMissing: true }),
       clientCertificate({ subject: "thumbprint" }),
-      jwt({ issuer, audience, keys: secret }),
+      jwt({ issuer, audience, keys: secret, certificateBound: true }),
       boundToCertificate(),
     );
     const events: DecisionEvent[] = [];
@@ -194,6 +197,25 @@ describe("boundToCertificate", () => {
   it("runs behind what finds the identity, and does not stand alone", () => {
     expect(policyOf().explain()).toMatch(/jwt: .*\n.*boundToCertificate: x5t#S256, from socket/);
     expect(thrownBy(() => guard(boundToCertificate()))).toContain("ERR_FIRMSHAKE_IDENTITY_MISSING");
+  });
+
+  it("is what jwt({ certificateBound }) cannot do without, on each way", () => {
+    const token = jwt({ issuer, audience, keys: secret, certificateBound: true });
+    const beside = insecureAnyOrigin();
+    for (const checks of [
+      [token],
+      [any(token, () => allow)],
+      [token, when(() => true, boundToCertificate())],
+      [token, any(boundToCertificate(), () => allow)],
+    ]) {
+      expect(thrownBy(() => guard(beside, ...checks))).toContain("Add boundToCertificate()");
+    }
+    for (const check of [
+      all(token, boundToCertificate()),
+      any(all(token, boundToCertificate()), () => allow),
+    ]) {
+      expect(guard(beside, check).explain()).toContain("boundToCertificate");
+    }
   });
 
   it("refuses where nobody was authenticated after all", async () => {

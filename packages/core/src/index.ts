@@ -90,6 +90,7 @@ export {
   type MemoryRateLimitStoreOptions,
   memoryRateLimitStore,
 } from "./stores/memory-rate-limit-store.ts";
+export { type MemoryReplayStoreOptions, memoryReplayStore } from "./stores/memory-replay-store.ts";
 export {
   type MemoryTicketStoreOptions,
   memoryTicketStore,
@@ -100,9 +101,11 @@ export {
   type FlexibleLimiterResult,
   rateLimiterFlexibleStore,
 } from "./stores/rate-limiter-flexible-store.ts";
+export type { ReplayStore } from "./stores/replay-store.ts";
 export type { StoredTicket, TicketStore } from "./stores/ticket-store.ts";
 export { bearerToken } from "./tokens/bearer-token.ts";
 export { cookieToken } from "./tokens/cookie-token.ts";
+export type { DpopNonceOptions, DpopOptions } from "./tokens/dpop-options.ts";
 export { headerToken } from "./tokens/header-token.ts";
 export type {
   IntrospectionCacheOptions,

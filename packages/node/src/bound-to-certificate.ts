@@ -30,7 +30,7 @@ export interface BoundToCertificateOptions {
  *
  * const payments = guard(
  *   origin(["https://app.example.com"], { allowMissing: true }),
- *   jwt({ issuer: "https://id.example.com", audience: "payments", jwksUri: "https://id.example.com/jwks.json" }),
+ *   jwt({ issuer: "https://id.example.com", audience: "payments", certificateBound: true }),
  *   boundToCertificate(),
  * );
  * ```
@@ -47,6 +47,7 @@ export function boundToCertificate(options: BoundToCertificateOptions = {}): Che
       summary: `x5t#S256, from ${from}`,
       rank: ranks.identity,
       needsIdentity: true,
+      comparesCertificate: true,
     },
     (handshake) => {
       const bound = confirmedThumbprint(handshake);

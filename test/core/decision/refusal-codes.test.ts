@@ -19,8 +19,11 @@ import {
   tickets,
   trustedProxies,
 } from "@firmshake/core";
+import { SignJWT } from "jose";
 import { describe, expect, it } from "vitest";
 import { type HandshakeSketch, handshakeOf, wordOf } from "../../support/handshakes.ts";
+import { proverOf } from "../tokens/proving.ts";
+import { audience, issuer, secret } from "../tokens/signing.ts";
 
 const listed = origin(["https://app.example.com"]);
 const token = jwt({
@@ -39,6 +42,26 @@ const signedIn: AnyCheck = () =>
   allowWith({
     identity: { subject: "ann", scheme: "session", claims: {}, expiresAt: undefined },
   });
+const proving = jwt({
+  issuer: "https://id.example.com",
+  audience: "chat",
+  keys: new Uint8Array(32),
+  dpop: { origins: ["https://app.example.com"] },
+});
+const bound = await new SignJWT({ cnf: { jkt: "A".repeat(43) } })
+  .setProtectedHeader({ alg: "HS256" })
+  .setIssuer("https://id.example.com")
+  .setAudience("chat")
+  .setSubject("ann")
+  .setExpirationTime("1 minute")
+  .sign(new Uint8Array(32));
+const prover = await proverOf();
+const asking = jwt({
+  issuer,
+  audience,
+  keys: secret,
+  dpop: { origins: ["https://app.example.com"], nonce: {} },
+});
 const trust = trustedProxies(["203.0.113.7"]);
 const unsigned = "eyJhbGciOiJFUzI1NiJ9.e30.AAAA";
 const answering = (answer: unknown): AnyCheck => (() => answer) as AnyCheck;
@@ -103,6 +126,11 @@ const produced: Readonly<Partial<Record<RefusalCode, Row>>> = {
   token_ambiguous: [[listed, token], { target: "/?t=a", headers: { authorization: "Bearer a" } }],
   token_malformed: [[listed, token], header("authorization", "Bearer")],
   token_invalid: [[listed, token], header("authorization", `Bearer ${unsigned}`)],
+  proof_invalid: [[listed, proving], header("authorization", `DPoP ${bound}`)],
+  proof_nonce_required: [
+    [listed, asking],
+    { headers: { authorization: `DPoP ${prover.token}`, dpop: await prover.proof() } },
+  ],
   keys_unavailable: [[listed, unreachable], header("authorization", `Bearer ${unsigned}`)],
   insufficient_scope: [[listed, signedIn, requireScope("chat:write")], {}],
   ticket_invalid: [[listed, tickets()], { target: "/?ticket=a" }],

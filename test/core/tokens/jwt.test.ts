@@ -78,6 +78,11 @@ describe("a good token", () => {
     ],
     ["that lives as long as is allowed", {}, { maxLifetimeSeconds: 301 }],
     [
+      "that is bound to a key, where that is ignored",
+      { cnf: { jkt: "A".repeat(43) } },
+      { insecureIgnoreConfirmation: true },
+    ],
+    [
       "without an end, where that is allowed",
       { exp: undefined },
       { insecureAllowMissingExpiry: true },
@@ -266,6 +271,10 @@ describe("attacks on the token (RFC 8725)", () => {
       async () => forged({ alg: "HS256", b64: false, crit: ["b64"] }, claims()),
       {},
     ],
+    ["a binding to a DPoP key", () => tokenOf(claims({ cnf: { jkt: "A".repeat(43) } })), {}],
+    ["a binding to a certificate", () => tokenOf(claims({ cnf: { "x5t#S256": "A" } })), {}],
+    ["a binding to a key of its own", () => tokenOf(claims({ cnf: { jwk: {} } })), {}],
+    ["a binding to nothing", () => tokenOf(claims({ cnf: null })), {}],
     ["the type of a DPoP proof", () => tokenOf(claims(), { typ: "dpop+jwt" }), {}],
     ["the type of a logout token", () => tokenOf(claims(), { typ: "logout+jwt" }), {}],
     ["an empty type", () => tokenOf(claims(), { typ: "" }), {}],

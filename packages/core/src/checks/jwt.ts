@@ -1,12 +1,16 @@
-import { type Allow, allowWith, type Refusal } from "../decision/decision.ts";
+import { allowWith, type Decision, type MaybePromise, type Refusal } from "../decision/decision.ts";
 import { type Check, defineCheck, isPromiseLike, ranks } from "../guard/check.ts";
 import type { Handshake } from "../handshake/handshake.ts";
 import type { Identity } from "../handshake/identity.ts";
+import { authorizationToken } from "../tokens/authorization-token.ts";
 import { bearerToken } from "../tokens/bearer-token.ts";
+import { boundThumbprint } from "../tokens/bound-thumbprint.ts";
 import { claimedSubject } from "../tokens/claimed-subject.ts";
+import { type DpopVerifier, dpopVerifier } from "../tokens/dpop-proof.ts";
 import { extractToken } from "../tokens/extract-token.ts";
 import { type JwtOptions, readJwtOptions } from "../tokens/jwt-options.ts";
 import { subprotocolToken } from "../tokens/subprotocol-token.ts";
+import { bearerRefusals } from "../tokens/token-refusals.ts";
 import type { TokenSource } from "../tokens/token-source.ts";
 import { tokenIdentification } from "../tokens/token-verifier.ts";
 
@@ -15,6 +19,9 @@ import { tokenIdentification } from "../tokens/token-verifier.ts";
  * one canonical spelling. Keys that a token names or carries (`jwk`, `jku`, `x5u`) are never used.
  *
  * Without `keys` and `jwksUri` the issuer is asked where its keys are, when the first token comes (OpenID Connect Discovery 1.0, RFC 8414).
+ *
+ * With `dpop`, tokens are bound to a key of the client, who proves with each handshake that it has it (RFC 9449). Without, tokens that are
+ * bound to a key are refused.
  *
  * Adds the fact `identity`. One answer (401 `invalid_token`, RFC 6750 §3.1) covers forged, expired and unknown alike.
  *
@@ -31,41 +38,69 @@ import { tokenIdentification } from "../tokens/token-verifier.ts";
  */
 export function jwt(options: JwtOptions): Check<{ readonly identity: Identity }> {
   const read = readJwtOptions(options);
-  const { from = [bearerToken(), subprotocolToken()], maxTokenBytes = 8_192 } = read;
-  const { algorithms, identify } = tokenIdentification(read);
+  const dpop = read.dpop && dpopVerifier(read.dpop);
+  const { from = placesOf(dpop), maxTokenBytes = 8_192 } = read;
+  const refusals = dpop?.refusals ?? bearerRefusals;
+  const { algorithms, identify } = tokenIdentification(read, refusals);
 
   return defineCheck(
     {
       name: "jwt",
-      summary: summaryOf(read, algorithms, from),
+      summary: summaryOf(read, algorithms, from, dpop),
       rank: ranks.token,
       credential: from.some((source) => source.isAmbient) ? "ambient" : "explicit",
       givesIdentity: true,
+      needsCertificate: read.certificateBound === true,
       claimedSubject: (handshake) => {
-        const token = extractToken(handshake, from, maxTokenBytes);
+        const token = extractToken(handshake, from, maxTokenBytes, refusals);
         return typeof token === "string" ? claimedSubject(token, read.subjectClaim) : undefined;
       },
-      withhold: (handshake) => void extractToken(handshake, from, maxTokenBytes),
-      weaknesses: read.insecureAllowMissingExpiry
-        ? ["insecureAllowMissingExpiry: tokens that never end are accepted"]
-        : [],
+      withhold: (handshake) => void extractToken(handshake, from, maxTokenBytes, refusals),
+      weaknesses: weaknessesOf(read),
     },
     (handshake: Handshake) => {
-      const token = extractToken(handshake, from, maxTokenBytes);
+      const token = extractToken(handshake, from, maxTokenBytes, refusals);
       if (typeof token !== "string") return token;
+      const conclude = (outcome: Identity | Refusal): Conclusion =>
+        "ok" in outcome ? outcome : withProof(handshake, token, outcome, dpop);
       const outcome = identify(token);
-      return isPromiseLike(outcome) ? outcome.then(decide) : decide(outcome);
+      return isPromiseLike(outcome) ? outcome.then(conclude) : conclude(outcome);
     },
   );
 }
 
-const decide = (outcome: Identity | Refusal): Allow<{ readonly identity: Identity }> | Refusal =>
-  "ok" in outcome ? outcome : allowWith({ identity: outcome });
+type Conclusion = MaybePromise<Decision<{ readonly identity: Identity }>>;
+
+const placesOf = (dpop: DpopVerifier | undefined): readonly TokenSource[] =>
+  dpop === undefined ? [bearerToken(), subprotocolToken()] : [authorizationToken("dpop")];
+
+/** A token that was verified before is still worth nothing without a proof of now. */
+function withProof(
+  handshake: Handshake,
+  token: string,
+  identity: Identity,
+  dpop: DpopVerifier | undefined,
+): Conclusion {
+  const allowed = allowWith({ identity });
+  if (dpop === undefined) return allowed;
+  const thumbprint = boundThumbprint(identity.claims) as string;
+  return dpop.verify(handshake, token, thumbprint).then((refusal) => refusal ?? allowed);
+}
+
+const weaknessesOf = (options: JwtOptions): readonly string[] => [
+  ...(options.insecureAllowMissingExpiry
+    ? ["insecureAllowMissingExpiry: tokens that never end are accepted"]
+    : []),
+  ...(options.insecureIgnoreConfirmation
+    ? ["insecureIgnoreConfirmation: tokens that are bound to a key are accepted from anybody"]
+    : []),
+];
 
 const summaryOf = (
   { issuer, audience, keys, jwksUri, typ, profile }: JwtOptions,
   algorithms: readonly string[],
   from: readonly TokenSource[],
+  dpop: DpopVerifier | undefined,
 ): string =>
   [
     `issuer ${issuer}`,
@@ -79,4 +114,5 @@ const summaryOf = (
     ...(typ === undefined ? [] : [`typ ${typ}`]),
     ...(profile === undefined ? [] : ["access tokens of RFC 9068"]),
     `from ${from.map(({ name }) => name).join(", ")}`,
+    ...(dpop === undefined ? [] : [`proofs by ${dpop.summary}`]),
   ].join("; ");

@@ -48,6 +48,8 @@ export const refusalKinds: Readonly<Record<RefusalCode, RefusalKind>> = Object.f
   token_ambiguous: kind(400, 3000, "More than one token was sent."),
   token_malformed: kind(400, 3000, "The token cannot be read."),
   token_invalid: kind(401, 3000, "The token is not valid."),
+  proof_invalid: kind(401, 3000, "The proof of possession is not valid."),
+  proof_nonce_required: kind(401, 3000, "The proof of possession needs the server's nonce."),
   keys_unavailable: kind(503, 1013, "Tokens cannot be verified at the moment.", true),
   insufficient_scope: kind(403, 3003, "This needs more rights than were granted."),
   ticket_invalid: kind(401, 3000, "The ticket is not valid."),
@@ -98,6 +100,8 @@ export type RefusalCode =
   | "token_ambiguous"
   | "token_malformed"
   | "token_invalid"
+  | "proof_invalid"
+  | "proof_nonce_required"
   | "keys_unavailable"
   | "insufficient_scope"
   | "ticket_invalid"

@@ -60,6 +60,10 @@ export interface CheckInfo {
   /** Marks the secrets that the check would read, where it did not get to run, so that no library sees them. */
   readonly withhold?: (handshake: Handshake) => void;
   readonly needsIdentity?: boolean;
+  /** Whether it lets in by tokens that are bound to a certificate, and leaves it to another check to compare. */
+  readonly needsCertificate?: boolean;
+  /** Whether it is that other check. */
+  readonly comparesCertificate?: boolean;
   /** Whom the credential is said to be of, before it is verified: a text of 256 characters at most. */
   readonly claimedSubject?: (handshake: Handshake) => string | undefined;
   /** What in it is weaker than the default. */

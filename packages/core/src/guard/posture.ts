@@ -18,6 +18,7 @@ export function completeChecks(
   const withOrigin = checks.some(coversOrigin) ? checks : [origin("same-origin"), ...checks];
   const complete = needsLoopbackRule(withOrigin) ? [loopbackHost(), ...withOrigin] : withOrigin;
   refuseOpenCookies(complete);
+  refuseUncomparedCertificates(complete);
   const ordered = order === "cost" ? inOrderOfCost(complete) : complete;
   refuseMissingIdentity(ordered);
   return ordered;
@@ -73,6 +74,29 @@ function refuseOpenCookies(checks: readonly AnyCheck[]): void {
   throw new ConfigError(
     "ERR_FIRMSHAKE_COOKIE_WITHOUT_ORIGIN",
     `guard: browsers send cookies whichever page asks, so a cookie proves nothing beside ${insecureAnyOrigin.name}() or insecureAllowNull. Write origin([...]) with the pages that may connect.`,
+  );
+}
+
+/** In a branch of `any` or `when` it might be passed by. */
+const comparesCertificates = (check: AnyCheck): boolean => {
+  const { comparesCertificate, composes, parts = [] } = infoOf(check);
+  return comparesCertificate === true || (composes === "all" && parts.some(comparesCertificates));
+};
+
+const areUncompared = (checks: readonly AnyCheck[]): boolean =>
+  checks.some(leavesCertificates) && !checks.some(comparesCertificates);
+
+function leavesCertificates(check: AnyCheck): boolean {
+  const { needsCertificate, composes, parts = [] } = infoOf(check);
+  if (needsCertificate === true) return true;
+  return composes === "all" ? areUncompared(parts) : parts.some(leavesCertificates);
+}
+
+function refuseUncomparedCertificates(checks: readonly AnyCheck[]): void {
+  if (!areUncompared(checks)) return;
+  throw new ConfigError(
+    "ERR_FIRMSHAKE_OPTIONS_CONTRADICT",
+    `guard: jwt takes tokens that are bound to a certificate ("certificateBound"), and nothing compares the certificates. Add boundToCertificate() to the same guard.`,
   );
 }
 

@@ -1,6 +1,7 @@
 import { type Refusal, refuse } from "../decision/decision.ts";
 import { type Handshake, progressOf } from "../handshake/handshake.ts";
-import { challenge, unauthenticated } from "./challenge.ts";
+import { challenge } from "./challenge.ts";
+import { bearerRefusals, type TokenRefusals } from "./token-refusals.ts";
 import type { TokenSource } from "./token-source.ts";
 
 /**
@@ -10,6 +11,7 @@ export function extractToken(
   handshake: Handshake,
   sources: readonly TokenSource[],
   maxTokenBytes: number,
+  { missing, ambiguous, malformed, tooLong }: TokenRefusals = bearerRefusals,
 ): string | Refusal {
   // Every source reads before anything is concluded: what holds a token is withheld from the library whatever becomes of it.
   const read = sources.map((source) => source.read(handshake));
@@ -17,7 +19,7 @@ export function extractToken(
   if (read.includes("malformed")) return malformed;
   if (tokens.length > 1) return ambiguous;
   const [found] = tokens;
-  if (found === undefined) return unauthenticated;
+  if (found === undefined) return missing;
   return isNothingLeft(handshake) ? alone : found.length > maxTokenBytes ? tooLong : found;
 }
 
@@ -27,20 +29,13 @@ function isNothingLeft(handshake: Handshake): boolean {
   return withheld.size > 0 && handshake.protocols.every((name) => withheld.has(name));
 }
 
-const ambiguous = refuse("token_ambiguous", undefined, { headers: challenge("invalid_request") });
-const malformed = refuse("token_malformed", undefined, { headers: challenge("invalid_request") });
-const tooLong = refuse("token_malformed", undefined, {
-  headers: challenge("invalid_request"),
-  reason: "longer than maxTokenBytes",
-});
 const alone = refuse(
   "subprotocol_required",
   "Offer a subprotocol beside the token, to be answered with.",
 );
 
-/** One answer for forged, expired and unknown, so that nothing can be told from it. The reason is for logs. */
-export const invalidToken = (reason: string, cause?: unknown): Refusal =>
-  refuse("token_invalid", undefined, { headers: challenge("invalid_token"), reason, cause });
+/** What is said of a bearer token that is no good. */
+export const invalidToken: TokenRefusals["invalid"] = bearerRefusals.invalid;
 
 /** The same for tickets, spent ones among them. */
 export const invalidTicket = (reason: string): Refusal =>

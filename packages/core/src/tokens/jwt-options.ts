@@ -14,6 +14,7 @@ import {
   oneOf,
   readOptions,
 } from "../config/options.ts";
+import type { DpopOptions } from "./dpop-options.ts";
 import { aTokenSourceList, type TokenSource } from "./token-source.ts";
 import { refuseNoKeys, type VerificationKeys } from "./verification-keys.ts";
 
@@ -39,6 +40,16 @@ export interface JwtOptions {
    * So no ID token of the same issuer passes for one. Default: any token that is good.
    */
   readonly profile?: "rfc9068";
+  /**
+   * Takes tokens that are bound to a key, and asks for the proof that the client has it (RFC 9449). They come in `Authorization: DPoP`, and
+   * no others are taken.
+   */
+  readonly dpop?: DpopOptions;
+  /**
+   * Takes tokens that are bound to a certificate of the client (RFC 8705 §3), and leaves the comparison to `boundToCertificate()` of
+   * `@firmshake/node`, without which no guard is made of them. Default false: they are refused.
+   */
+  readonly certificateBound?: boolean;
   /** Where to look for the token. Default: `Authorization: Bearer`, then the subprotocols. */
   readonly from?: readonly TokenSource[];
   /** The claim that names the subject. Default `sub`. */
@@ -55,6 +66,11 @@ export interface JwtOptions {
   readonly jwks?: JwksOptions;
   /** Accepts tokens that never end. Default false. */
   readonly insecureAllowMissingExpiry?: boolean;
+  /**
+   * Accepts tokens that are bound to a key (`cnf`, RFC 7800) from whoever holds them, without the proof. Default false: that is the theft
+   * which the binding is against (RFC 9449 §7.2).
+   */
+  readonly insecureIgnoreConfirmation?: boolean;
 }
 
 /** How verified tokens are remembered. */
@@ -95,6 +111,8 @@ export function readJwtOptions(options: JwtOptions): JwtOptions {
       jwksUri: either(aText, anObject),
       algorithms: aTextList,
       typ: aText,
+      dpop: anObject,
+      certificateBound: aBoolean,
       profile: oneOf("rfc9068"),
       from: aTokenSourceList,
       subjectClaim: aText,
@@ -104,6 +122,7 @@ export function readJwtOptions(options: JwtOptions): JwtOptions {
       cache: anObject,
       jwks: anObject,
       insecureAllowMissingExpiry: aBoolean,
+      insecureIgnoreConfirmation: aBoolean,
     },
     ["issuer", "audience"],
   );
@@ -121,6 +140,7 @@ export function readJwtOptions(options: JwtOptions): JwtOptions {
     });
   }
   if (read.profile !== undefined) refuseBesideProfile(read);
+  if (read.dpop !== undefined) refuseBesideDpop(read);
   if (read.keys === undefined) return read;
   if (read.jwksUri !== undefined) {
     throw new ConfigError(
@@ -149,5 +169,15 @@ function refuseBesideProfile({ typ, insecureAllowMissingExpiry }: JwtOptions): v
   throw new ConfigError(
     "ERR_FIRMSHAKE_OPTIONS_CONTRADICT",
     `jwt: "profile" already says what tokens must have; leave "${other}" out.`,
+  );
+}
+
+function refuseBesideDpop(options: JwtOptions): void {
+  const names = ["from", "insecureIgnoreConfirmation", "certificateBound"] as const;
+  const other = names.find((name) => options[name] !== undefined && options[name] !== false);
+  if (other === undefined) return;
+  throw new ConfigError(
+    "ERR_FIRMSHAKE_OPTIONS_CONTRADICT",
+    `jwt: "${other}" does not go with "dpop", whose tokens come in "Authorization: DPoP" alone. To take bearer tokens too, write any(jwt({...}), jwt({...})).`,
   );
 }

@@ -2,9 +2,10 @@ import { type JWTPayload, type JWTVerifyResult, jwtVerify } from "jose";
 import { type Refusal, refuse } from "../decision/decision.ts";
 import { claimOf, type Identity } from "../handshake/identity.ts";
 import { bearerIdentity } from "./bearer-identity.ts";
-import { invalidToken } from "./extract-token.ts";
+import { boundThumbprint } from "./bound-thumbprint.ts";
 import type { JwtOptions } from "./jwt-options.ts";
 import { type KeySet, KeysUnavailable } from "./key-set.ts";
+import type { TokenRefusals } from "./token-refusals.ts";
 
 const keysUnavailable = ({ message, cause }: KeysUnavailable): Refusal =>
   refuse("keys_unavailable", undefined, {
@@ -20,6 +21,7 @@ export function jwtVerifier(
   options: JwtOptions,
   algorithms: readonly string[],
   keySet: KeySet,
+  { invalid }: TokenRefusals,
 ): (token: string) => Promise<Identity | Refusal> {
   const {
     issuer,
@@ -28,6 +30,9 @@ export function jwtVerifier(
     typ = profile === undefined ? undefined : "at+jwt",
     subjectClaim = "sub",
     insecureAllowMissingExpiry = false,
+    insecureIgnoreConfirmation = false,
+    certificateBound = false,
+    dpop,
   } = options;
   const verifyOptions = {
     issuer,
@@ -40,6 +45,7 @@ export function jwtVerifier(
     ],
     ...(typ === undefined ? {} : { typ }),
   };
+  const isLeft = insecureIgnoreConfirmation || certificateBound;
   return async (token) => {
     let result: JWTVerifyResult<JWTPayload>;
     try {
@@ -47,19 +53,23 @@ export function jwtVerifier(
     } catch (error) {
       return error instanceof KeysUnavailable
         ? keysUnavailable(error)
-        : invalidToken(reasonOf(error), claimlessCause(error));
+        : invalid(reasonOf(error), claimlessCause(error));
     }
     const { payload, protectedHeader } = result;
-    if (typ === undefined && !isUsualType(protectedHeader.typ)) return invalidToken("typ");
+    if (typ === undefined && !isUsualType(protectedHeader.typ)) return invalid("typ");
     // JSON has numbers, such as 1e999, that are read as infinite: an end that never comes.
-    if (payload.exp === Number.POSITIVE_INFINITY) return invalidToken("exp");
-    if (outlives(payload, options.maxLifetimeSeconds)) return invalidToken("maxLifetimeSeconds");
+    if (payload.exp === Number.POSITIVE_INFINITY) return invalid("exp");
+    if (outlives(payload, options.maxLifetimeSeconds)) return invalid("maxLifetimeSeconds");
     const missing = profile && accessTokenClaims.find((name) => !isText(payload[name]));
-    if (missing !== undefined) return invalidToken(`RFC 9068 ${missing}`);
+    if (missing !== undefined) return invalid(`RFC 9068 ${missing}`);
+    if (dpop === undefined) {
+      // A bound token in other hands is a stolen one (RFC 9449 §7.2); nothing here could tell the hands apart.
+      if (Object.hasOwn(payload, "cnf") && !isLeft) return invalid("cnf");
+    } else if (boundThumbprint(payload) === undefined) return invalid("cnf.jkt");
     const subject = claimOf(payload, subjectClaim);
     return isText(subject)
-      ? bearerIdentity(subject, payload, payload.exp)
-      : invalidToken(`no ${subjectClaim}`);
+      ? bearerIdentity(subject, payload, payload.exp, dpop === undefined ? "bearer" : "dpop")
+      : invalid(`no ${subjectClaim}`);
   };
 }
 
@@ -85,7 +95,7 @@ const claimlessCause = (error: unknown): unknown =>
   "payload" in Object(error) ? undefined : error;
 
 /** jose's codes hold nothing of the token. */
-function reasonOf(error: unknown): string {
+export function reasonOf(error: unknown): string {
   const { code, claim } = Object(error) as { readonly code?: unknown; readonly claim?: unknown };
   const detail = typeof claim === "string" && claim !== "unspecified" ? ` ${claim}` : "";
   return typeof code === "string" ? `${code}${detail}` : "not verified";

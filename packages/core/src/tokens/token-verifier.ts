@@ -2,16 +2,16 @@ import { ConfigError } from "../config/config-error.ts";
 import type { MaybePromise, Refusal } from "../decision/decision.ts";
 import type { Identity } from "../handshake/identity.ts";
 import { isCompactJws } from "../parse/base64url.ts";
-import { invalidToken } from "./extract-token.ts";
 import { type JwtOptions, readJwtOptions } from "./jwt-options.ts";
 import { jwtVerifier } from "./jwt-verifier.ts";
 import { KeysUnavailable } from "./key-set.ts";
 import { publishedKeys } from "./published-keys.ts";
+import { bearerRefusals, type TokenRefusals } from "./token-refusals.ts";
 import { localKeySet, readAlgorithms } from "./verification-keys.ts";
 import { verifiedTokenCache } from "./verified-token-cache.ts";
 
 /** What `tokenVerifier` takes: the options of `jwt`, but for where the token stands. */
-export type TokenVerifierOptions = Omit<JwtOptions, "from">;
+export type TokenVerifierOptions = Omit<JwtOptions, "from" | "dpop" | "certificateBound">;
 
 /**
  * Verifies tokens that come otherwise than with the handshake, such as in a first message, by the rules of `jwt`.
@@ -33,10 +33,11 @@ export function tokenVerifier(
   options: TokenVerifierOptions,
 ): (token: string) => Promise<Identity | undefined> {
   const read = readJwtOptions(options);
-  if (read.from !== undefined) {
+  for (const name of ["from", "dpop", "certificateBound"] as const) {
+    if (read[name] === undefined) continue;
     throw new ConfigError(
       "ERR_FIRMSHAKE_OPTION_UNKNOWN",
-      `tokenVerifier: there is no option "from"; the token is what the function is called with.`,
+      `tokenVerifier: there is no option "${name}"; the token is what the function is called with.`,
     );
   }
   const { maxTokenBytes = 8_192 } = read;
@@ -58,12 +59,17 @@ interface TokenIdentification {
 }
 
 /** @throws {@link ConfigError} where keys and algorithms do not fit. */
-export function tokenIdentification(read: JwtOptions): TokenIdentification {
+export function tokenIdentification(
+  read: JwtOptions,
+  refusals: TokenRefusals = bearerRefusals,
+): TokenIdentification {
   const keySet = read.keys === undefined ? publishedKeys(read) : localKeySet(read.keys);
   const algorithms = readAlgorithms(read.algorithms, read.keys);
-  const verify = jwtVerifier(read, algorithms, keySet);
+  const verify = jwtVerifier(read, algorithms, keySet, refusals);
   const cache =
     read.cache && verifiedTokenCache<Identity>(read.cache.maxTokens, read.cache.maxAgeMs ?? 60_000);
+
+  const notCompact = refusals.invalid("not a compact JWS in canonical base64url");
 
   async function verifyAndRemember(token: string): Promise<Identity | Refusal> {
     // Taken before: keys that change meanwhile did not verify this token.
@@ -82,5 +88,3 @@ export function tokenIdentification(read: JwtOptions): TokenIdentification {
     },
   };
 }
-
-const notCompact = invalidToken("not a compact JWS in canonical base64url");

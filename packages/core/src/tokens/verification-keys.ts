@@ -26,7 +26,7 @@ export interface JsonWebKeySet {
 export type VerificationKeys = Uint8Array | KeyLike | JsonWebKey | JsonWebKeySet;
 
 /** The asymmetric signature algorithms of RFC 7518 §3.1, RFC 8037 and RFC 9864 that every runtime verifies. */
-const asymmetricAlgorithms: readonly string[] = [
+export const asymmetricAlgorithms: readonly string[] = [
   "RS256",
   "RS384",
   "RS512",
