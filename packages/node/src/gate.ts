@@ -180,7 +180,7 @@ export function openGate(
   function isDenied(socket: Socket): boolean {
     const peer = isDeniedPeer && parsePeerAddress(socket.remoteAddress);
     if (peer === undefined || !isDeniedPeer?.(peer)) return false;
-    socket.on("error", () => undefined);
+    socket.on("error", ignore);
     socket.destroy();
     return true;
   }

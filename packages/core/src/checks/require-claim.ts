@@ -2,7 +2,8 @@ import { ConfigError } from "../config/config-error.ts";
 import { allow, refuse } from "../decision/decision.ts";
 import { type Check, defineCheck, ranks } from "../guard/check.ts";
 import { claimOf } from "../handshake/identity.ts";
-import { challenge, unauthenticated } from "../tokens/challenge.ts";
+import { challenge } from "../tokens/challenge.ts";
+import { bearerRefusals } from "../tokens/token-refusals.ts";
 
 /** What a claim can be compared with. */
 export type ClaimValue = string | number | boolean;
@@ -42,7 +43,7 @@ export function requireClaim(
   return defineCheck(
     { name: "requireClaim", summary, rank: ranks.identity, needsIdentity: true },
     ({ identity }) => {
-      if (identity === undefined) return unauthenticated;
+      if (identity === undefined) return bearerRefusals.missing;
       const value = claimOf(identity.claims, name);
       return value !== undefined && isGood(value) ? allow : insufficient;
     },

@@ -2,7 +2,8 @@ import { ConfigError } from "../config/config-error.ts";
 import { allow, refuse } from "../decision/decision.ts";
 import { type Check, defineCheck, ranks } from "../guard/check.ts";
 import { claimOf, type Identity } from "../handshake/identity.ts";
-import { challenge, unauthenticated } from "../tokens/challenge.ts";
+import { challenge } from "../tokens/challenge.ts";
+import { bearerRefusals } from "../tokens/token-refusals.ts";
 
 /**
  * Lets in who was granted every one of these scopes, compared letter by letter. They are read from the claims `scope` and `scp` of the
@@ -41,7 +42,7 @@ export function requireScope(...scopes: readonly [string, ...string[]]): Check {
       needsIdentity: true,
     },
     ({ identity }) => {
-      if (identity === undefined) return unauthenticated;
+      if (identity === undefined) return bearerRefusals.missing;
       const granted = grantedTo(identity);
       return scopes.every((scope) => granted.includes(scope)) ? allow : insufficient;
     },

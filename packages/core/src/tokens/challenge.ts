@@ -1,4 +1,4 @@
-import { type HeaderLine, type Refusal, refuse } from "../decision/decision.ts";
+import type { HeaderLine } from "../decision/decision.ts";
 
 /** The challenge of RFC 6750 §3; the error code only where a token was sent, the scopes where they are what lacks. */
 export function challenge(error?: string, scopes?: readonly string[]): readonly HeaderLine[] {
@@ -9,8 +9,3 @@ export function challenge(error?: string, scopes?: readonly string[]): readonly 
   ];
   return [["WWW-Authenticate", `Bearer ${parameters.join(", ")}`]];
 }
-
-/** Nobody was authenticated, and somebody has to be. */
-export const unauthenticated: Refusal = refuse("token_missing", undefined, {
-  headers: challenge(),
-});

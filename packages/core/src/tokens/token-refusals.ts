@@ -1,4 +1,5 @@
 import { type HeaderLine, type Refusal, refuse } from "../decision/decision.ts";
+import { challenge } from "./challenge.ts";
 
 /** What is said of a token that is not there, or no good: with the challenge of the scheme in which it is to come. */
 export interface TokenRefusals {
@@ -13,11 +14,11 @@ export interface TokenRefusals {
 /** The challenge in `WWW-Authenticate`; the error code only where something was sent. */
 export type Challenge = (error?: string) => readonly HeaderLine[];
 
-export function tokenRefusals(challenge: Challenge): TokenRefusals {
-  const invalidRequest = { headers: challenge("invalid_request") };
-  const invalidToken = challenge("invalid_token");
+export function tokenRefusals(challengeOf: Challenge): TokenRefusals {
+  const invalidRequest = { headers: challengeOf("invalid_request") };
+  const invalidToken = challengeOf("invalid_token");
   return {
-    missing: refuse("token_missing", undefined, { headers: challenge() }),
+    missing: refuse("token_missing", undefined, { headers: challengeOf() }),
     ambiguous: refuse("token_ambiguous", undefined, invalidRequest),
     malformed: refuse("token_malformed", undefined, invalidRequest),
     tooLong: refuse("token_malformed", undefined, {
@@ -30,9 +31,4 @@ export function tokenRefusals(challenge: Challenge): TokenRefusals {
 }
 
 /** RFC 6750 §3. */
-export const bearerRefusals: TokenRefusals = tokenRefusals((error) => [
-  [
-    "WWW-Authenticate",
-    `Bearer realm="websocket"${error === undefined ? "" : `, error="${error}"`}`,
-  ],
-]);
+export const bearerRefusals: TokenRefusals = tokenRefusals((error) => challenge(error));
