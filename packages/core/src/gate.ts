@@ -25,6 +25,12 @@ export { defineCheck, isPromiseLike, ranks } from "./guard/check.ts";
 export { compilePath } from "./guard/path-pattern.ts";
 export { readAddressRanges } from "./handshake/address-ranges.ts";
 export {
+  addTerm,
+  type ConnectionTerm,
+  takeBackTerms,
+  termsOf,
+} from "./handshake/connection-terms.ts";
+export {
   createHandshake,
   forwardedOf,
   type HandshakeSource,

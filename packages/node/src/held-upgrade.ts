@@ -1,6 +1,6 @@
 import type { Duplex } from "node:stream";
 import { type Handshake, type ProxyTrust, type Refusal, refuse } from "@firmshake/core";
-import { isPromiseLike, openingRefusal, trailOf } from "@firmshake/core/gate";
+import { isPromiseLike, openingRefusal, takeBackTerms, trailOf } from "@firmshake/core/gate";
 import { ignore } from "./answer-on-socket.ts";
 import { closingAnswer, type RefuseOption } from "./closing-answer.ts";
 import { rememberConnection } from "./connection.ts";
@@ -187,6 +187,7 @@ function conclude(held: Held, given: Ruling): boolean {
     return true;
   }
   if (ruling.outcome === "answered") {
+    takeBackTerms(handshake);
     tell(held, "answered", ruling);
     target.finish();
     return true;
@@ -199,6 +200,7 @@ function conclude(held: Held, given: Ruling): boolean {
 function refuseWith(held: Held, refusal: Refusal, ruling: Ruling): boolean {
   const { holding, target, handshake } = held;
   const { trail } = ruling;
+  takeBackTerms(handshake);
   const closing = closingAnswer(holding.refuseBy, held, refusal, trail);
   tell(held, "refused", { ...ruling, outcome: "refused", refusal }, closing !== undefined);
   if (closing === undefined) target.refuse(refusal, corsFor(handshake, trail));
@@ -209,6 +211,7 @@ function refuseWith(held: Held, refusal: Refusal, ruling: Ruling): boolean {
 /** Nobody is there to be answered, and nobody behind the gate was told of the socket. */
 function abandon(held: Held, ruling: Ruling): boolean {
   const { socket } = held.target;
+  takeBackTerms(held.handshake);
   socket.on("error", ignore);
   socket.destroy();
   tell(held, "abandoned", ruling);

@@ -8,6 +8,7 @@ import {
   type Refusal,
   refuse,
 } from "../decision/decision.ts";
+import { takeBackTerms } from "../handshake/connection-terms.ts";
 import { type Handshake, progressOf } from "../handshake/handshake.ts";
 import {
   type AnyCheck,
@@ -193,9 +194,10 @@ function continueAll(
 /** Runs checks in order until one allows. What a refused branch had added is taken back. */
 function runAny(checks: readonly AnyCheck[], handshake: Handshake, before?: Standing): Outcome {
   const progress = progressOf(handshake);
-  const { facts, agreed } = progress;
+  const { facts, agreed, terms } = progress;
   const takeBack = (refusal: Refusal, standing: Standing | undefined): Standing => {
     const isKnown = progress.refusedKnown || handshake.identity !== undefined;
+    takeBackTerms(handshake, terms);
     Object.assign(progress, { facts, agreed, refusedKnown: false });
     return standingAfter(standing, refusal, isKnown);
   };

@@ -1,6 +1,7 @@
 import type { Refusal } from "../decision/decision.ts";
 import { trimBlanks } from "../parse/http-token.ts";
 import { type IpAddress, parsePeerAddress } from "../parse/ip-address.ts";
+import type { ConnectionTerm } from "./connection-terms.ts";
 import { HeaderLines } from "./header-lines.ts";
 import type { Identity } from "./identity.ts";
 import type { ForwardedClient, ProxyTrust } from "./proxy-trust.ts";
@@ -103,6 +104,8 @@ interface Progress {
   /** Offered subprotocols that hold a secret. Never taken back. */
   withheld: ReadonlySet<string>;
   target: string | undefined;
+  /** What checks ask of the connection that may come of this. Taken back with the facts of a refused branch. */
+  terms: readonly ConnectionTerm[];
   /** Whether the last `any` refused somebody whom the way of its refusal had authenticated, though the fact is taken back. */
   refusedKnown: boolean;
   readonly trail: TrailEntry[];
@@ -113,6 +116,7 @@ interface Progress {
 const noFacts = Object.freeze({});
 const noProtocols: readonly string[] = Object.freeze([]);
 const noneWithheld: ReadonlySet<string> = new Set();
+const noTerms: readonly ConnectionTerm[] = Object.freeze([]);
 
 class OpeningHandshake implements Handshake {
   readonly transport: Transport;
@@ -127,6 +131,7 @@ class OpeningHandshake implements Handshake {
     agreed: undefined,
     withheld: noneWithheld,
     target: undefined,
+    terms: noTerms,
     refusedKnown: false,
     trail: [],
     depth: 0,
