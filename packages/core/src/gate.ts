@@ -44,5 +44,5 @@ export { protocolToAnswer } from "./handshake/protocol-to-answer.ts";
 export { openingRefusal } from "./handshake/validity.ts";
 export { compileRanges } from "./parse/address-range.ts";
 export { isHeaderValue, isHttpToken, trimBlanks } from "./parse/http-token.ts";
-export { type IpAddress, parsePeerAddress, prefixOf } from "./parse/ip-address.ts";
+export { clientKey, type IpAddress, parsePeerAddress } from "./parse/ip-address.ts";
 export { invalidToken } from "./tokens/extract-token.ts";

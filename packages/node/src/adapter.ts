@@ -1,7 +1,6 @@
 /** What a framework's adapter is built from. Applications do not need this entry. */
 export { isPromiseLike, oneOf } from "@firmshake/core/gate";
 export { handshakeOf } from "./connection.ts";
-export { isAttached } from "./gate.ts";
 export { identityBy } from "./identity.ts";
 export { asksForPolling } from "./polling-request.ts";
 export { askBeforeAccepting } from "./walk/ask-before-accepting.ts";

@@ -1,5 +1,5 @@
 import type { Handshake } from "@firmshake/core";
-import { type IpAddress, parsePeerAddress, prefixOf } from "@firmshake/core/gate";
+import { clientKey, parsePeerAddress } from "@firmshake/core/gate";
 
 /** The handshakes that wait for a decision, bounded in all and for each address. */
 export interface Parking {
@@ -19,9 +19,9 @@ export function parking(maxPending: number, maxPendingPerAddress: number): Parki
     },
     hasRoomFor: (handshake) =>
       size === 0 ||
-      (size < maxPending && (byAddress.get(clientKey(handshake)) ?? 0) < maxPendingPerAddress),
+      (size < maxPending && (byAddress.get(keyOf(handshake)) ?? 0) < maxPendingPerAddress),
     enter: (handshake) => {
-      const key = clientKey(handshake);
+      const key = keyOf(handshake);
       size++;
       byAddress.set(key, (byAddress.get(key) ?? 0) + 1);
       return () => {
@@ -34,11 +34,9 @@ export function parking(maxPending: number, maxPendingPerAddress: number): Parki
   };
 }
 
-/** Everyone behind one access line is one client. */
 const ipv6PrefixBits = 56;
 
-function clientKey(handshake: Handshake): string {
-  const address: IpAddress | undefined = parsePeerAddress(handshake.clientAddress);
-  if (address === undefined) return "unknown";
-  return address.family === 4 ? address.text : prefixOf(address, ipv6PrefixBits);
+function keyOf({ clientAddress }: Handshake): string {
+  const address = parsePeerAddress(clientAddress);
+  return address === undefined ? "unknown" : clientKey(address, ipv6PrefixBits);
 }

@@ -21,7 +21,7 @@ import {
 import { type Check, defineCheck, isPromiseLike, ranks } from "../guard/check.ts";
 import { forwardedOf, type Handshake } from "../handshake/handshake.ts";
 import { isHttpToken } from "../parse/http-token.ts";
-import { prefixOf } from "../parse/ip-address.ts";
+import { clientKey } from "../parse/ip-address.ts";
 import { memoryRateLimitStore } from "../stores/memory-rate-limit-store.ts";
 import type { RateLimitResult, RateLimitRule, RateLimitStore } from "../stores/rate-limit-store.ts";
 
@@ -130,10 +130,7 @@ export const storeFailed = (cause: unknown): Refusal =>
 export function addressKey(ipv6PrefixBits: number): RateLimitKey {
   return (handshake) => {
     const client = forwardedOf(handshake).address;
-    if (client === undefined) return undefined;
-    return client.family === 4
-      ? client.text
-      : `${prefixOf(client, ipv6PrefixBits)}/${ipv6PrefixBits}`;
+    return client && clientKey(client, ipv6PrefixBits);
   };
 }
 
