@@ -8,6 +8,7 @@ export {
   aBoolean,
   aCount,
   aFunction,
+  anObject,
   anything,
   aPositiveInteger,
   aText,

@@ -12,6 +12,7 @@ import {
 import {
   aCount,
   aFunction,
+  anObject,
   anything,
   aPositiveInteger,
   aTextList,
@@ -30,6 +31,7 @@ import { isExtendedConnect } from "./http2/extended-connect.ts";
 import { noWebSocket } from "./http2/stream-socket.ts";
 import { refuseStream, streamTarget } from "./http2/stream-target.ts";
 import { headerLinesKeptBy } from "./node-handshake.ts";
+import { type OverloadOptions, watchLoad } from "./overload.ts";
 import { parking } from "./parking.ts";
 import { type PollingOption, pollingTest } from "./polling-request.ts";
 import type { UpgradeHandler } from "./ruling.ts";
@@ -62,6 +64,11 @@ export interface GateOptions {
   readonly refuse?: RefuseOption;
   /** Peers whose connections are cut at once, before TLS and before HTTP is parsed: addresses, CIDR blocks, range names. */
   readonly denyPeers?: readonly string[];
+  /**
+   * When the process has more to do than it can: from there on new handshakes get 503 with `Retry-After` before any check runs, so that what
+   * is left serves who is connected. Default: no limit.
+   */
+  readonly overload?: OverloadOptions;
   /**
    * Is told what became of each handshake. What it throws, or rejects with, is dropped: recording never breaks a handshake. The event is ready to be
    * logged; the handshake, by which to find what belongs to it elsewhere, holds what the client sent.
@@ -98,6 +105,8 @@ export function openGate(
   options: GateOptions,
 ): Gate {
   const read = readGateOptions(options);
+  const isDeniedPeer = read.denyPeers && compileRanges(readAddressRanges("attach", read.denyPeers));
+  const load = read.overload && watchLoad(read.overload);
   const places = parking(read.maxPending ?? 1_000, read.maxPendingPerAddress ?? 50);
   const holding: Holding = {
     handler,
@@ -110,9 +119,9 @@ export function openGate(
     onDecision: read.onDecision,
     waiting: new Set(),
     isClosed: () => state === "closed",
+    load,
   };
   const isPolling = pollingTest(read.polling ?? "auto");
-  const isDeniedPeer = read.denyPeers && compileRanges(readAddressRanges("attach", read.denyPeers));
   let state: "open" | "closed" | "detached" = "open";
 
   const passOn = server.emit;
@@ -210,6 +219,7 @@ export function openGate(
       if (state === "detached") return;
       state = "detached";
       gates.set(server, (gates.get(server) ?? 1) - 1);
+      load?.stop();
       refuseWaiting();
       // Somebody may have wrapped this emit since; then it stays, and passes everything on.
       if (server.emit !== emit) return;
@@ -241,6 +251,7 @@ function readGateOptions(options: GateOptions): GateOptions {
     polling: aPollingOption,
     refuse: oneOf("http", "close", "auto"),
     denyPeers: aTextList,
+    overload: anObject,
     onDecision: aFunction,
   });
 }

@@ -7,6 +7,7 @@ import { rememberConnection } from "./connection.ts";
 import { type DecisionEvent, type DecisionOutcome, loggablePath } from "./decision-event.ts";
 import { rewriteRequest } from "./hand-over.ts";
 import { nodeHandshake } from "./node-handshake.ts";
+import type { LoadWatch } from "./overload.ts";
 import type { Parking } from "./parking.ts";
 import { corsFor } from "./readable-refusal.ts";
 import { failedRuling, type Ruling, redeemRuling, type UpgradeHandler } from "./ruling.ts";
@@ -25,6 +26,7 @@ export interface Holding {
   /** Ends each upgrade that waits, at shutdown. */
   readonly waiting: Set<() => void>;
   readonly isClosed: () => boolean;
+  readonly load: LoadWatch | undefined;
 }
 
 // Taken at load: tests of applications replace the globals by faked ones.
@@ -33,6 +35,8 @@ const { nextTick } = process;
 
 const retrySoon = [["Retry-After", "1"]] as const;
 const overloaded = refuse("overloaded", undefined, { headers: retrySoon });
+const overloadedBy = (reason: string): Refusal =>
+  refuse("overloaded", undefined, { headers: [["Retry-After", "5"]], reason });
 const shuttingDown = refuse("shutting_down", undefined, { headers: [["Retry-After", "5"]] });
 const timedOut = refuse("decision_timeout", undefined, { headers: retrySoon });
 const clientGone = refuse("client_gone");
@@ -79,6 +83,9 @@ interface Held {
 
 function refusalBeforeChecks({ holding, handshake, target }: Held): Refusal | undefined {
   if (holding.isClosed()) return shuttingDown;
+  const excess = holding.load?.excess;
+  // What a polling session asks for on its way belongs to who is connected.
+  if (excess !== undefined && !handshake.isContinued) return overloadedBy(excess);
   if (!holding.places.hasRoomFor(handshake)) return overloaded;
   // Nobody pipelines but who wants many decisions for one connection.
   if (waitedFor.has(target.socket)) return overloaded;

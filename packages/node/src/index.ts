@@ -24,6 +24,7 @@ export {
 export type { Gate, GateOptions } from "./gate.ts";
 export { identity, type SignedIn } from "./identity.ts";
 export type { MessageSocket } from "./message-socket.ts";
+export type { OverloadOptions } from "./overload.ts";
 export { requestOf } from "./request-of.ts";
 export type { Ruling, Upgrade, UpgradeHandler } from "./ruling.ts";
 export { type TicketRouteOptions, ticketAnswers } from "./tickets/ticket-answers.ts";
