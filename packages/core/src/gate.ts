@@ -11,6 +11,7 @@ export {
   anObject,
   anything,
   aPositiveInteger,
+  aPositiveNumber,
   aText,
   aTextList,
   aTimeoutMs,

@@ -153,7 +153,7 @@ export function acceptedRequestIn(request: object): IncomingMessage {
   if (found === undefined) {
     throw new ConfigError(
       "ERR_FIRMSHAKE_NOT_GUARDED",
-      "firstMessage: give the request of the library's connection event, not the socket under it.",
+      "Give the request of the library's connection event, not the socket under it.",
     );
   }
   return found as IncomingMessage;

@@ -36,6 +36,7 @@ import { parking } from "./parking.ts";
 import { type PollingOption, pollingTest } from "./polling-request.ts";
 import type { UpgradeHandler } from "./ruling.ts";
 import { requestTarget, socketTarget } from "./target.ts";
+import { conductOf, type Violations } from "./violations/violations.ts";
 import { asksForWebSocket, headerLinesOf } from "./websocket-request.ts";
 
 /** What a gate may be told. */
@@ -69,6 +70,8 @@ export interface GateOptions {
    * is left serves who is connected. Default: no limit.
    */
   readonly overload?: OverloadOptions;
+  /** What adds up what clients do against the rules, and keeps them out. Default: nothing does. */
+  readonly violations?: Violations;
   /**
    * Is told what became of each handshake. What it throws, or rejects with, is dropped: recording never breaks a handshake. The event is ready to be
    * logged; the handshake, by which to find what belongs to it elsewhere, holds what the client sent.
@@ -106,6 +109,7 @@ export function openGate(
 ): Gate {
   const read = readGateOptions(options);
   const isDeniedPeer = read.denyPeers && compileRanges(readAddressRanges("attach", read.denyPeers));
+  const conduct = read.violations && conductOf(read.violations);
   const load = read.overload && watchLoad(read.overload);
   const places = parking(read.maxPending ?? 1_000, read.maxPendingPerAddress ?? 50);
   const holding: Holding = {
@@ -120,6 +124,7 @@ export function openGate(
     waiting: new Set(),
     isClosed: () => state === "closed",
     load,
+    conduct,
   };
   const isPolling = pollingTest(read.polling ?? "auto");
   let state: "open" | "closed" | "detached" = "open";
@@ -252,6 +257,7 @@ function readGateOptions(options: GateOptions): GateOptions {
     refuse: oneOf("http", "close", "auto"),
     denyPeers: aTextList,
     overload: anObject,
+    violations: anObject,
     onDecision: aFunction,
   });
 }

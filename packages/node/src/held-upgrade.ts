@@ -12,6 +12,7 @@ import type { Parking } from "./parking.ts";
 import { corsFor } from "./readable-refusal.ts";
 import { failedRuling, type Ruling, redeemRuling, type UpgradeHandler } from "./ruling.ts";
 import type { Target } from "./target.ts";
+import type { Conduct } from "./violations/violations.ts";
 
 /** What the upgrades of one gate have in common. */
 export interface Holding {
@@ -27,6 +28,7 @@ export interface Holding {
   readonly waiting: Set<() => void>;
   readonly isClosed: () => boolean;
   readonly load: LoadWatch | undefined;
+  readonly conduct: Conduct | undefined;
 }
 
 // Taken at load: tests of applications replace the globals by faked ones.
@@ -87,6 +89,8 @@ function refusalBeforeChecks({ holding, handshake, target }: Held): Refusal | un
   // What a polling session asks for on its way belongs to who is connected.
   if (excess !== undefined && !handshake.isContinued) return overloadedBy(excess);
   if (!holding.places.hasRoomFor(handshake)) return overloaded;
+  const unwelcome = holding.conduct?.refusalFor(handshake, undefined);
+  if (unwelcome !== undefined) return unwelcome;
   // Nobody pipelines but who wants many decisions for one connection.
   if (waitedFor.has(target.socket)) return overloaded;
   return openingRefusal(handshake);
@@ -182,6 +186,9 @@ function conclude(held: Held, given: Ruling): boolean {
   const ruling = redeemRuling(given, handshake);
   if (ruling.outcome === "permitted") {
     if (target.isGone()) return abandon(held, ruling);
+    const { identity } = handshake;
+    const unwelcome = identity && holding.conduct?.refusalFor(handshake, identity);
+    if (unwelcome !== undefined) return refuseWith(held, unwelcome, ruling);
     if (target.isBodyTouched()) return refuseWith(held, bodyTouched, ruling);
     if (target.earlyBytes() > holding.maxEarlyBytes) {
       return refuseWith(held, earlyData, ruling);
@@ -208,6 +215,7 @@ function refuseWith(held: Held, refusal: Refusal, ruling: Ruling): boolean {
   const { holding, target, handshake } = held;
   const { trail } = ruling;
   takeBackTerms(handshake);
+  holding.conduct?.noteRefusal(handshake, refusal);
   const closing = closingAnswer(holding.refuseBy, held, refusal, trail);
   tell(held, "refused", { ...ruling, outcome: "refused", refusal }, closing !== undefined);
   if (closing === undefined) target.refuse(refusal, corsFor(handshake, trail));

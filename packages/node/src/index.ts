@@ -30,3 +30,11 @@ export type { Ruling, Upgrade, UpgradeHandler } from "./ruling.ts";
 export { type TicketRouteOptions, ticketAnswers } from "./tickets/ticket-answers.ts";
 export type { TicketEvent } from "./tickets/ticket-event.ts";
 export { ticketRoute } from "./tickets/ticket-route.ts";
+export type { Party } from "./violations/party.ts";
+export {
+  type Standing,
+  type StandingEvent,
+  type Violations,
+  type ViolationsOptions,
+  violations,
+} from "./violations/violations.ts";

@@ -156,8 +156,9 @@ const produced: Readonly<Partial<Record<RefusalCode, Row>>> = {
 /** What only a check of the application says; core has no reason of its own for them. */
 const ofApplications: readonly RefusalCode[] = ["unauthorized", "forbidden"];
 
-/** What only a gate can know: bytes behind the head, its routes, its bounds, its listeners, its shutdown. */
+/** What only a gate can know: bytes behind the head, its routes, its bounds, its listeners, its bans, its shutdown. */
 const ofGates: readonly RefusalCode[] = [
+  "banned",
   "early_data",
   "not_found",
   "overloaded",

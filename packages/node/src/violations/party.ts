@@ -1,0 +1,61 @@
+import { ConfigError, type Handshake, type Identity } from "@firmshake/core";
+import { clientKey, parsePeerAddress } from "@firmshake/core/gate";
+
+/** Whom it is about: an address, or a subject with its issuer, if it has one. */
+export type Party =
+  | { readonly address: string }
+  | { readonly subject: string; readonly issuer?: string };
+
+/** A party, and by what it is written down. */
+export interface CountedParty {
+  readonly key: string;
+  readonly address: string | undefined;
+  readonly subject: string | undefined;
+}
+
+/** Who is behind a handshake: the identity where there is one, else the address. */
+export function partyOf(handshake: Handshake, identity: Identity | undefined): CountedParty {
+  if (identity !== undefined) {
+    const { iss } = identity.claims;
+    const party = subjectParty(identity.subject, typeof iss === "string" ? iss : "");
+    // Longer ones would be memory that the client chooses.
+    if (party.key.length <= maxKeyLength) return party;
+  }
+  return addressParty(handshake.clientAddress ?? "unknown");
+}
+
+/**
+ * As an application writes it.
+ *
+ * @throws {@link ConfigError} for what is no address and names no subject.
+ */
+export function partyIn(party: Party): CountedParty {
+  if ("subject" in party && typeof party.subject === "string") {
+    return subjectParty(party.subject, party.issuer ?? "");
+  }
+  if ("address" in party && parsePeerAddress(party.address) !== undefined) {
+    return addressParty(party.address);
+  }
+  throw new ConfigError(
+    "ERR_FIRMSHAKE_OPTION_INVALID",
+    "violations: write { address } with an IP address, or { subject, issuer }.",
+  );
+}
+
+const maxKeyLength = 256;
+/** Everyone behind one access line is one client. */
+const ipv6PrefixBits = 56;
+
+function addressParty(text: string): CountedParty {
+  const ip = parsePeerAddress(text);
+  const address = ip === undefined ? text : clientKey(ip, ipv6PrefixBits);
+  return { key: `address ${address}`, address, subject: undefined };
+}
+
+/** A subject means something only together with who vouches for it (RFC 7519 §4.1.2). */
+const subjectParty = (subject: string, issuer: string): CountedParty => ({
+  // With the length, so that no two of them are written alike.
+  key: `subject ${issuer.length} ${issuer} ${subject}`,
+  address: undefined,
+  subject,
+});
