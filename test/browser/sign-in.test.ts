@@ -143,8 +143,7 @@ describe.skipIf(needed.isMissing)("signing in at an OpenID provider, in Chromium
         const other = await pageAt(context, `${running.origin}/?renew`);
         await connect(other);
         const kept = await cookiesOf(context, running.origin);
-        await page.getByRole("button", { name: "Sign out" }).click();
-        await page.getByRole("button", { name: "Sign me out" }).click();
+        await signOut(page);
         await page.getByText("Sign in", { exact: true }).waitFor();
 
         running.cut();
@@ -160,6 +159,20 @@ describe.skipIf(needed.isMissing)("signing in at an OpenID provider, in Chromium
         expect(answer.status).toBe(401);
         await shakeWith(running, { Cookie: kept, Origin: running.origin });
         expect(running.decided.map(({ code }) => code)).toEqual([undefined, "token_missing"]);
+      });
+
+      it("stays good after the log-out where it was handed out before, for its time", async () => {
+        const page = await signedIn("/");
+        const handedOut = [await ticketOf(page), await ticketOf(page)];
+        await signOut(page);
+        await page.getByText("Sign in", { exact: true }).waitFor();
+        for (const ticket of handedOut) {
+          const url = `${wsOf(running.origin)}/chat?ticket=${ticket}`;
+          await page.evaluate((to) => void new WebSocket(to), url);
+          await expect.poll(() => running.decided.length).toBe(handedOut.indexOf(ticket) + 1);
+          pass(30);
+        }
+        expect(running.decided.map(({ reason }) => reason)).toEqual([undefined, "expired"]);
       });
 
       it("gives a page of another origin nothing, though it has the user's cookies sent", async () => {
@@ -231,8 +244,7 @@ describe.skipIf(needed.isMissing)("signing in at an OpenID provider, in Chromium
 
       it("gets none after the log-out at the provider, and does not knock", async () => {
         const page = await signedIn("/page?renew");
-        await page.getByRole("button", { name: "Sign out" }).click();
-        await page.getByRole("button", { name: "Sign me out" }).click();
+        await signOut(page);
         await page.waitForURL(`${running.origin}/page`);
         await goTo(page, `${running.origin}/page?renew`);
         await page.getByRole("button", { name: "Connect" }).click();
@@ -265,6 +277,11 @@ async function connect(page: Page): Promise<void> {
   await page.locator("[data-ready]").waitFor();
   await page.getByRole("button", { name: "Connect" }).click();
   await page.getByText("connected to").waitFor();
+}
+
+async function signOut(page: Page): Promise<void> {
+  await page.getByRole("button", { name: "Sign out" }).click();
+  await page.getByRole("button", { name: "Sign me out" }).click();
 }
 
 const heard = (page: Page): Promise<string[]> => page.locator("#heard li").allTextContents();
