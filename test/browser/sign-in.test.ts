@@ -43,7 +43,8 @@ describe.skipIf(needed.isMissing)("signing in at an OpenID provider, in Chromium
     /** Somebody who has signed in, on a page of the application. */
     async function signedIn(path: string): Promise<Page> {
       running = await started(serve, client);
-      const page = await pageAt(context, running.origin + path);
+      const page = await context.newPage();
+      await goTo(page, running.origin + path);
       await page.getByText("Sign in", { exact: true }).click();
       await page.getByPlaceholder("Enter any login").fill("ada");
       await page.getByPlaceholder("and password").fill("opensesame");

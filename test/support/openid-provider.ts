@@ -128,7 +128,7 @@ async function handlerOf(
           }),
         },
         ...more.features,
-        // Whatever of two features is true together, each is what its type asks for.
+        // The types of features that are on exclude those that are off, and a spread of both has either.
       } as Configuration["features"],
     });
     return provider.callback();
