@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { exportJWK, generateKeyPair } from "jose";
-import type { ClientMetadata, JWK } from "oidc-provider";
+import type { ClientMetadata, Configuration, JWK } from "oidc-provider";
 import { onTestFinished, vi } from "vitest";
 
 /** A client that may ask for tokens. */
@@ -29,8 +29,14 @@ export interface OpenIdProvider {
 
 /**
  * Starts an OpenID provider on loopback until the test is over: with a key of its own, on a port that is free or the one that is given.
+ *
+ * @param more - Clients and features beyond its own, and whatever else is to be otherwise.
  */
-export async function startOpenIdProvider(kid: string, port = 0): Promise<OpenIdProvider> {
+export async function startOpenIdProvider(
+  kid: string,
+  port = 0,
+  more: Configuration = {},
+): Promise<OpenIdProvider> {
   const server = createServer((request, response) => {
     // Clients keep connections, and would ask a provider that was stopped.
     response.shouldKeepAlive = false;
@@ -40,7 +46,7 @@ export async function startOpenIdProvider(kid: string, port = 0): Promise<OpenId
   await once(server, "listening");
   const { port: found } = server.address() as AddressInfo;
   const issuer = `http://127.0.0.1:${found}`;
-  const handle = await handlerOf(issuer, kid);
+  const handle = await handlerOf(issuer, kid, more);
   const asked: string[] = [];
 
   const post = (path: string, form: Record<string, string>): Promise<Response> =>
@@ -82,6 +88,7 @@ const encoded = (text: string): string => new URLSearchParams({ "": text }).toSt
 async function handlerOf(
   issuer: string,
   kid: string,
+  more: Configuration,
 ): Promise<(request: IncomingMessage, response: ServerResponse) => void> {
   const { privateKey } = await generateKeyPair("ES256", { extractable: true });
   const jwk = { ...(await exportJWK(privateKey)), kid, alg: "ES256", use: "sig" } as JWK;
@@ -99,11 +106,12 @@ async function handlerOf(
   try {
     const { default: Provider } = await import("oidc-provider");
     const provider = new Provider(issuer, {
-      jwks: { keys: [jwk] },
-      clients: [client(app), client(chatServer)],
       scopes: ["chat:read", "chat:write"],
       clientDefaults: { id_token_signed_response_alg: "ES256" },
-      ttl: { ClientCredentials: 300 },
+      ...more,
+      jwks: { keys: [jwk] },
+      clients: [client(app), client(chatServer), ...(more.clients ?? [])],
+      ttl: { ClientCredentials: 300, ...more.ttl },
       features: {
         devInteractions: { enabled: false },
         clientCredentials: { enabled: true },
@@ -119,7 +127,9 @@ async function handlerOf(
             jwt: { sign: { alg: "ES256" } },
           }),
         },
-      },
+        ...more.features,
+        // The types of features that are on exclude those that are off, and a spread of both has either.
+      } as Configuration["features"],
     });
     return provider.callback();
   } finally {

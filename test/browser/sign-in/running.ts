@@ -1,0 +1,81 @@
+import { createServer, type IncomingMessage } from "node:http";
+import type { DecisionEvent, TicketEvent } from "@firmshake/node";
+import { connectionOf, tickets } from "@firmshake/node";
+import { onTestFinished } from "vitest";
+import type { WebSocket } from "ws";
+import { listen } from "../../support/server.ts";
+import { startSignInProvider } from "./provider.ts";
+import { relyingParty } from "./relying-party.ts";
+import type { Serve } from "./site.ts";
+
+/** An application with its provider, and what they have seen. */
+export interface Running {
+  readonly port: number;
+  readonly origin: string;
+  /** Of another application, whose pages may open sockets here too. */
+  readonly partner: string;
+  /** Of whoever else is on this machine: the same site to browsers, which send it the user's cookies. */
+  readonly stranger: string;
+  /** Each handshake, in its order. */
+  readonly decided: readonly Seen<DecisionEvent>[];
+  /** Each request for a ticket. */
+  readonly ticketed: readonly TicketEvent[];
+  /** The requests that the application was given with its sockets. */
+  readonly handedOver: readonly IncomingMessage[];
+  readonly open: ReadonlySet<WebSocket>;
+  /** Cuts all sockets, as an outage does. */
+  readonly cut: () => void;
+}
+
+type Seen<Event> = Event & { readonly cookie: string | undefined };
+
+/** Starts it until the test is over. */
+export async function started(serve: Serve, client: string): Promise<Running> {
+  const server = createServer();
+  const port = await listen(server);
+  const origin = `http://127.0.0.1:${port}`;
+  const [{ issuer }, partner, stranger] = await Promise.all([
+    startSignInProvider(origin),
+    emptyPage(),
+    emptyPage(),
+  ]);
+  const decided: Seen<DecisionEvent>[] = [];
+  const ticketed: TicketEvent[] = [];
+  const handedOver: IncomingMessage[] = [];
+  const open = new Set<WebSocket>();
+  await serve({
+    server,
+    origins: [origin, partner],
+    issuer,
+    party: relyingParty(issuer, origin),
+    entry: tickets(),
+    client,
+    options: {
+      refuse: "auto",
+      onDecision: (event, { headers }) =>
+        void decided.push({ ...event, cookie: headers.only("cookie") }),
+    },
+    onTicket: (event) => void ticketed.push(event),
+    onConnection: (socket, request) => {
+      handedOver.push(request);
+      open.add(socket);
+      socket.on("close", () => open.delete(socket));
+      socket.on("error", () => undefined);
+      const { identity } = connectionOf(request);
+      socket.on("message", (data) => socket.send(`${identity?.subject}: ${data}`));
+    },
+  });
+  const cut = (): void => {
+    for (const socket of open) socket.terminate();
+  };
+  onTestFinished(cut);
+  return { port, origin, partner, stranger, decided, ticketed, handedOver, open, cut };
+}
+
+/** The origin of a server with nothing but a page. */
+async function emptyPage(): Promise<string> {
+  const server = createServer((_request, response) => {
+    response.setHeader("content-type", "text/html").end("<!doctype html><title>page</title>");
+  });
+  return `http://127.0.0.1:${await listen(server)}`;
+}
