@@ -88,7 +88,7 @@ export async function startPlayground({
   };
   const allGuards = Object.entries({ ...plainGuards, ...guardsOn("tls") });
   for (const [path, made] of allGuards) checks.set(path, checksIn(made));
-  const policyText = allGuards.map(([, made]) => made.explain()).join("\n");
+  const policyText = allGuards.map(([path, made]) => `${path}: ${made.explain()}`).join("\n");
   const runsOn = `${framework.title} and ${library.title}`;
   const lab: Lab = {
     issuer,

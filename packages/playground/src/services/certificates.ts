@@ -40,6 +40,12 @@ export const thumbprintOf = ({ cert }: Pick<KeyAndCertificate, "cert">): string 
     "base64url",
   );
 
+/** Whose it is, and who says so. */
+export function namesIn({ cert }: Pick<KeyAndCertificate, "cert">): string {
+  const { subjectAltName = "", issuer } = new X509Certificate(cert);
+  return `${subjectAltName}, issued by ${issuer}`;
+}
+
 const kind = { keyType: "ec", algorithm: "sha256" } as const;
 
 async function makeAuthority(name: string): Promise<{

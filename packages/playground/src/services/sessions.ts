@@ -11,8 +11,8 @@ export interface Sessions {
   readonly recognise: (request: IncomingMessage) => void;
 }
 
-/** A request behind {@link Sessions.recognise}. */
-export interface Recognised extends IncomingMessage {
+/** A request behind {@link Sessions.recognise}, which may be of somebody who has signed in. */
+export interface Visitor extends IncomingMessage {
   user?: { readonly name: string };
 }
 
@@ -30,7 +30,7 @@ export function createSessions(): Sessions {
       return id;
     },
     end: (id) => void names.delete(id),
-    recognise: (request: Recognised) => {
+    recognise: (request: Visitor) => {
       const id = parseCookie(request.headers.cookie ?? "")[waysCookie];
       const name = id === undefined ? undefined : names.get(id);
       if (name !== undefined) request.user = { name };

@@ -13,7 +13,7 @@ export const authorizeWay: Way = {
     const policy = guard(
       origin([page]),
       jwt({ issuer, audience, jwksUri }),
-      authorize(url, { timeoutMs: 500 }),
+      authorize(url), // no answer is a no
     );
     // #endregion
     const offered = async (name: string): Promise<readonly Sketch[]> => [

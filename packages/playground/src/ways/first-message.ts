@@ -12,7 +12,7 @@ export const firstMessageWay: Way = {
     const policy = guard(origin([page]));
     const authenticate = firstMessage({
       verify: tokenVerifier({ issuer, audience, jwksUri }),
-      timeoutMs: 1_000,
+      timeoutMs: 1_500,
       maxBytes: 2_048,
       onRefused: onRefusedFirst,
     });

@@ -2,9 +2,6 @@ import { jwt, origin, rateLimit } from "@firmshake/node";
 import { chatProtocol } from "../policy.ts";
 import { connect, type Sketch, type Way } from "./way.ts";
 
-/** How many handshakes one address may make at once. */
-const limit = 5;
-
 export const refusals: Way = {
   id: "refusals",
   title: "Refusals that a page can read",
@@ -14,9 +11,10 @@ export const refusals: Way = {
   alsoShown: ["server.ts", "browser/by-firm-socket.ts"],
   open: ({ guard, page, panel, issuer, audience, jwksUri, tokens }) => {
     // #region shown
+    const limit = 5; // handshakes of one address at once
     const policy = guard(
       origin([page]),
-      rateLimit({ limit, windowMs: 10_000 }),
+      rateLimit({ limit, windowMs: 20_000 }),
       jwt({ issuer, audience, jwksUri }),
     );
     // #endregion

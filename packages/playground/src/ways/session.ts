@@ -1,5 +1,5 @@
 import { identity, origin } from "@firmshake/node";
-import { type Recognised, waysCookie } from "../services/sessions.ts";
+import { type Visitor, waysCookie } from "../services/sessions.ts";
 import { connect, type Sketch, type Way } from "./way.ts";
 
 export const session: Way = {
@@ -12,7 +12,7 @@ export const session: Way = {
     // Behind your session middleware, which runs on upgrades too.
     const policy = guard(
       origin([page]),
-      identity(({ user }: Recognised) => user && { subject: user.name }),
+      identity(({ user }: Visitor) => user && { subject: user.name }),
     );
     // #endregion
     const withSession = (id: string, from = page): readonly Sketch[] => [

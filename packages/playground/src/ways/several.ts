@@ -2,9 +2,6 @@ import { any, apiKey, createApiKey, jwt, origin, throttleFailures } from "@firms
 import { misspelt } from "./api-key.ts";
 import type { Act, Sketch, Way } from "./way.ts";
 
-/** How many wrong credentials one address may try at once. */
-const limit = 5;
-
 export const several: Way = {
   id: "several",
   title: "Several ways at one door",
@@ -14,10 +11,11 @@ export const several: Way = {
     const { key, id, hash } = await createApiKey({ prefix: "acme" });
     const keys = [{ id, hash, subject: "Billing" }];
     // #region shown
+    const limit = 5; // wrong credentials of one address at once
     const policy = guard(
       origin([page], { allowMissing: true }),
       throttleFailures(
-        { limit, windowMs: 10_000 },
+        { limit, windowMs: 30_000 },
         any(jwt({ issuer, audience, jwksUri }), apiKey({ keys })),
       ),
     );

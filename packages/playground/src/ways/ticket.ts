@@ -1,5 +1,5 @@
 import { origin, ticketRoute, tickets } from "@firmshake/node";
-import { type Recognised, waysCookie } from "../services/sessions.ts";
+import { type Visitor, waysCookie } from "../services/sessions.ts";
 import { connect, type Sketch, type Way } from "./way.ts";
 
 export const ticket: Way = {
@@ -14,7 +14,7 @@ export const ticket: Way = {
     const entry = tickets({ lifetimeMs: 30_000 });
     const policy = guard(origin(pages), entry);
     const desk = ticketRoute(entry, {
-      identity: ({ user }: Recognised) => user && { subject: user.name },
+      identity: ({ user }: Visitor) => user && { subject: user.name },
       path: "/ways/ticket",
       origins: pages,
     });

@@ -1,6 +1,7 @@
 import { openingOf } from "../attacks/attack.ts";
 import type { Line } from "../handshake-client.ts";
 import type { Target } from "../lab.ts";
+import { namesIn } from "../services/certificates.ts";
 import type { Act, LiveWay, Sketch } from "./way.ts";
 
 /** What is added to a sketch so that it can be sent. */
@@ -42,7 +43,7 @@ export function wireOf(way: LiveWay, { ticketFrom }: Act, sketch: Sketch): reado
   ];
   return [
     ...(way.listener === "tls"
-      ? [`TLS, ${certificate === undefined ? "no certificate" : "with a client certificate"}`]
+      ? [`TLS, client certificate: ${certificate === undefined ? "none" : namesIn(certificate)}`]
       : []),
     ...(ticketFrom === undefined ? [] : [`POST ${ticketFrom}`]),
     `GET ${way.path}${ticketFrom === undefined ? "" : "?ticket=…"}`,
