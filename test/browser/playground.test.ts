@@ -400,6 +400,8 @@ describe.skipIf(needed.isMissing)("the playground in Chromium", { timeout: 60_00
           );
           expect(overflow).toBeLessThanOrEqual(0);
         }
+        // What is far away is not painted.
+        await page.evaluate(() => scrollTo(0, 0));
         await page.screenshot({
           path: screenshot(`after-${width}-${colorScheme}`),
           fullPage: true,
