@@ -70,10 +70,10 @@ export function loadPolicy(words: PolicyWords, surroundings: PolicySurroundings)
 
 function authenticated(words: PolicyWords, surroundings: PolicySurroundings): readonly AnyCheck[] {
   const { tickets, store } = surroundings;
-  const ways = words.any?.map((way) => all(...authenticationChecks(way, surroundings))) ?? [];
-  const [firstWay, ...otherWays] = ways;
+  const ways = words.any?.map((way) => all(...authenticationChecks(way, surroundings)));
   const checks = [
-    ...(firstWay === undefined ? [] : [any(firstWay, ...otherWays)]),
+    // Without a way it is for the guard to refuse.
+    ...(ways === undefined ? [] : [any(...(ways as [AnyCheck, ...AnyCheck[]]))]),
     ...authenticationChecks(words, surroundings),
     ...(tickets === undefined ? [] : [tickets]),
   ];
