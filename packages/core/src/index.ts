@@ -8,6 +8,7 @@ export {
   apiKey,
 } from "./checks/api-key.ts";
 export { type Authorizer, authorize } from "./checks/authorize.ts";
+export { type Csrf, type CsrfOptions, csrf, type IssuedCsrf } from "./checks/csrf.ts";
 export { host } from "./checks/host.ts";
 export { introspection } from "./checks/introspection.ts";
 export { jwt } from "./checks/jwt.ts";
