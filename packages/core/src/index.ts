@@ -106,7 +106,7 @@ export type { ReplayStore } from "./stores/replay-store.ts";
 export type { StoredTicket, TicketStore } from "./stores/ticket-store.ts";
 export { bearerToken } from "./tokens/bearer-token.ts";
 export { cookieToken } from "./tokens/cookie-token.ts";
-export type { DpopNonceOptions, DpopOptions } from "./tokens/dpop-options.ts";
+export type { DpopNonceOptions, DpopOptions, DpopProofOptions } from "./tokens/dpop-options.ts";
 export { headerToken } from "./tokens/header-token.ts";
 export type {
   IntrospectionCacheOptions,
