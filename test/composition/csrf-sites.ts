@@ -42,7 +42,7 @@ export const sites: Readonly<Record<string, ServeCsrf>> = {
 
 const csrfSecret = randomBytes(32);
 
-export const html = `<!doctype html><title>page</title><link rel="icon" href="data:,">`;
+const html = `<!doctype html><title>page</title><link rel="icon" href="data:,">`;
 
 const nameIn = (url = ""): string =>
   new URL(url, "http://localhost").searchParams.get("name") ?? "";

@@ -17,7 +17,7 @@ import {
 import Router from "@koa/router";
 import express from "express";
 import express4 from "express4";
-import fastify, { type FastifyRequest } from "fastify";
+import fastify, { type FastifyPluginAsync, type FastifyRequest } from "fastify";
 import Koa from "koa";
 import { type WebSocket, WebSocketServer } from "ws";
 import { Koa2 } from "../koa/libraries.ts";
@@ -103,19 +103,17 @@ async function serveFastify(site: DpopSite): Promise<void> {
   await app.register(websocket);
   await app.register(firmshake, options);
   const answerTo = ticketAnswers<FastifyRequest>(entry, routeOf(site));
-  await app.register(
-    async (api) => {
-      api.route({
-        method: ["POST", "OPTIONS"],
-        url: "/ticket",
-        handler: async (request, reply) => {
-          const { status, headers, body } = await answerTo(request.raw, request);
-          return reply.code(status).headers(Object.fromEntries(headers)).send(body);
-        },
-      });
-    },
-    { prefix: "/api" },
-  );
+  const api: FastifyPluginAsync = async (scope) => {
+    scope.route({
+      method: ["POST", "OPTIONS"],
+      url: "/ticket",
+      handler: async (request, reply) => {
+        const { status, headers, body } = await answerTo(request.raw, request);
+        return reply.code(status).headers(Object.fromEntries(headers)).send(body);
+      },
+    });
+  };
+  await app.register(api, { prefix: "/api" });
   const config = { firmshake: { checks: [origin(origins), entry] } };
   app.get("/chat", { websocket: true, config }, (socket, request) =>
     onConnection(socket, request.raw),
