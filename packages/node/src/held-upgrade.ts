@@ -5,6 +5,7 @@ import { ignore } from "./answer-on-socket.ts";
 import { closingAnswer, type RefuseOption } from "./closing-answer.ts";
 import { rememberConnection } from "./connection.ts";
 import { type DecisionEvent, type DecisionOutcome, loggablePath } from "./decision-event.ts";
+import { guardFrames } from "./frames/guard-frames.ts";
 import { rewriteRequest } from "./hand-over.ts";
 import { nodeHandshake } from "./node-handshake.ts";
 import type { Parking } from "./parking.ts";
@@ -181,6 +182,7 @@ function conclude(held: Held, given: Ruling): boolean {
     }
     rewriteRequest(target.request, handshake);
     rememberConnection(target.request, target.ownSocket, ruling.permits);
+    if (target.ownSocket !== undefined) guardFrames(target.ownSocket);
     tell(held, "accepted", ruling);
     if (ruling.accept === undefined) return target.proceed();
     ruling.accept();
