@@ -11,6 +11,7 @@ export { type Authorizer, authorize } from "./checks/authorize.ts";
 export { host } from "./checks/host.ts";
 export { introspection } from "./checks/introspection.ts";
 export { jwt } from "./checks/jwt.ts";
+export { type FrameRate, type LimitsOptions, limits } from "./checks/limits.ts";
 export {
   insecureAnyOrigin,
   type OriginOptions,

@@ -2,8 +2,7 @@ import { Buffer } from "node:buffer";
 import type { Duplex } from "node:stream";
 import { ignore, linger } from "../answer-on-socket.ts";
 import { makeStamp } from "../stamp.ts";
-import { type FrameMeter, meterOf } from "./frame-meter.ts";
-import { phases } from "./outgoing-frames.ts";
+import { type FrameMeter, meterOf, phases, rareOf } from "./frame-meter.ts";
 
 // Taken at load: tests of applications replace the globals by faked ones.
 const { nextTick } = globalThis.process;
@@ -11,7 +10,16 @@ const { nextTick } = globalThis.process;
 /** RFC 6455 §5.5: what a control frame may hold, without the close code. */
 const maxReasonBytes = 123;
 
-const isClosing = makeStamp<true>();
+/** Why a socket is closed. */
+export interface Closing {
+  readonly code: number;
+  readonly reason: string;
+}
+
+const closings = makeStamp<Closing>();
+
+/** Why {@link closeSocket} has closed that socket, if it has. */
+export const closingOf = (socket: object): Closing | undefined => closings.of(socket);
 
 /**
  * Closes an accepted WebSocket below its library: one close frame (RFC 6455 §5.5.1), at the next end of a frame of the library's, then the end of
@@ -21,8 +29,8 @@ const isClosing = makeStamp<true>();
  * @returns whether the socket is closed by this call; false where it was closing already.
  */
 export function closeSocket(socket: Duplex, code: number, reason: string): boolean {
-  if (socket.destroyed || isClosing.of(socket) !== undefined) return false;
-  isClosing.put(socket, true);
+  if (socket.destroyed || closings.of(socket) !== undefined) return false;
+  closings.put(socket, { code, reason });
   socket.on("error", ignore);
   linger(socket, "always");
   shutOut(socket);
@@ -30,22 +38,23 @@ export function closeSocket(socket: Duplex, code: number, reason: string): boole
   if (meter === undefined || isBetweenFrames(meter)) {
     finish(socket, code, reason);
   } else {
-    meter.closesWith = () => finish(socket, code, reason);
+    rareOf(meter).atBoundary = () => finish(socket, code, reason);
   }
   return true;
 }
 
 const isBetweenFrames = ({ outPhase }: FrameMeter): boolean =>
-  outPhase === phases.between || outPhase === phases.closed;
+  outPhase === phases.between || outPhase === phases.closed || outPhase === phases.unknown;
 
 function finish(socket: Duplex, code: number, reason: string): void {
+  const phase = meterOf.of(socket)?.outPhase ?? phases.between;
+  // An answer that accepts nothing: its rest is the library's to write.
+  if (phase === phases.unknown) return;
   const { write, end } = socket;
   silence(socket);
   if (socket.destroyed || !socket.writable) return;
   // RFC 6455 §5.5.1: nothing comes behind a close frame, and the library may have sent its own.
-  if (meterOf.of(socket)?.outPhase !== phases.closed) {
-    Reflect.apply(write, socket, [closeFrame(code, reason)]);
-  }
+  if (phase === phases.between) Reflect.apply(write, socket, [closeFrame(code, reason)]);
   Reflect.apply(end, socket, []);
 }
 
