@@ -41,22 +41,18 @@ function meteredOutcome(chunks: readonly Buffer[], rules: ReferenceRules): Outco
 }
 
 describe("the meter agrees with the reference", () => {
-  it(
-    "whatever the frames, and however they are cut",
-    () => {
-      fc.assert(
-        fc.property(streams, randomRules, cuts, (bytes, rules, sizes) => {
-          const expected = referenceOutcome(bytes, rules);
-          expect(meteredOutcome([bytes], rules)).toEqual(expected);
-          expect(meteredOutcome(cutBy(bytes, sizes), rules)).toEqual(expected);
-        }),
-        { numRuns },
-      );
-    },
-    timeoutMs,
-  );
+  it("whatever the frames, and however they are cut", { timeout: timeoutMs }, () => {
+    fc.assert(
+      fc.property(streams, randomRules, cuts, (bytes, rules, sizes) => {
+        const expected = referenceOutcome(bytes, rules);
+        expect(meteredOutcome([bytes], rules)).toEqual(expected);
+        expect(meteredOutcome(cutBy(bytes, sizes), rules)).toEqual(expected);
+      }),
+      { numRuns },
+    );
+  });
 
-  it("on bytes without any sense", () => {
+  it("on bytes without any sense", { timeout: timeoutMs }, () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 64 }), randomRules, cuts, (bytes, rules, sizes) => {
         const chunks = cutBy(Buffer.from(bytes), sizes);

@@ -24,7 +24,7 @@ export interface LimitsOptions {
   readonly messagesPerIdentity?: FrameRate | 0;
   /** Payload bytes of one identity's messages, likewise. Default: off. */
   readonly bytesPerIdentity?: FrameRate | 0;
-  /** Pings, pongs and close frames of one connection. Default 100 in 10 seconds. */
+  /** Pings, pongs and close frames of one connection. Default 50 in 10 seconds. */
   readonly controlFrames?: FrameRate | 0;
   /**
    * Whether messages may be compressed (RFC 7692): what the client offers is changed before the library sees it. `off` (the default): no

@@ -47,11 +47,15 @@ export interface Rare {
   slow: SlowConsumer | undefined;
 }
 
-/** A client for which too much waits. */
+/** A client for which something waits. */
 export interface SlowConsumer {
-  /** What was written since that was noticed. */
+  /** When it was looked at. */
+  readonly since: number;
+  /** What waited then in the stream, and what of it below. */
+  readonly waiting: number;
+  readonly queue: number | undefined;
+  /** What was written since then. */
   writtenSince: number;
-  timer: NodeJS.Timeout | undefined;
 }
 
 export const rareOf = (meter: FrameMeter): Rare => {
@@ -77,6 +81,8 @@ export const flags = {
   corked: 16,
   /** Where the socket was HTTP's before, nothing is metered until the library has accepted. */
   dormant: 32,
+  /** It was written to since somebody looked whether what waits gets away. */
+  watched: 64,
 } as const;
 
 /** Where a library is: in its answer to the handshake, then in frames (RFC 6455 §5.2). */

@@ -28,7 +28,7 @@ export const defaultLimits: Required<LimitsOptions> = {
   bytes: 0,
   messagesPerIdentity: 0,
   bytesPerIdentity: 0,
-  controlFrames: { limit: 100, windowMs: 10_000 },
+  controlFrames: { limit: 50, windowMs: 10_000 },
   compression: "off",
   maxBufferedBytes: 16_777_216,
   bufferedGraceMs: 30_000,

@@ -8,7 +8,7 @@ import { FrameMeter, flags, meterOf, phases, rareOf } from "./frame-meter.ts";
 import { type FrameRules, frameRulesFor } from "./frame-rules.ts";
 import { followOutgoing } from "./outgoing-frames.ts";
 import { readFrames, reading } from "./read-frames.ts";
-import { forgetSlow, noticeWaiting } from "./slow-consumers.ts";
+import { noticeWrite, stopWatching } from "./slow-consumers.ts";
 import { surviveErrors } from "./survive-errors.ts";
 
 const { corked, dormant, over } = flags;
@@ -139,7 +139,7 @@ function methodsOver({ push, write, destroy }: Base): PropertyDescriptorMap {
         followOutgoing(meter, bytes, false);
         if (wasAnswer && meter.outPhase !== phases.answer) nextTick(surviveErrors, this);
         const hasRoom = write.call(this, chunk, encoding, callback);
-        if (!hasRoom || meter.rare?.slow !== undefined) noticeWaiting(this, meter, bytes.length);
+        noticeWrite(this, meter, bytes.length, hasRoom);
         return hasRoom;
       },
       writable: true,
@@ -151,7 +151,7 @@ function methodsOver({ push, write, destroy }: Base): PropertyDescriptorMap {
         if (meter === undefined) return Reflect.apply(destroy, this, [error, callback]);
         uncork(this, meter);
         leaveBucket(meter);
-        forgetSlow(meter);
+        stopWatching(this, meter);
         // An error that nobody listens for would end the process.
         const told = this.listenerCount("error") === 0 ? undefined : error;
         return Reflect.apply(destroy, this, [told, callback]);
