@@ -1,6 +1,7 @@
 import { expect } from "vitest";
 import { frameBytes } from "../node/frames/random-frames.ts";
 import { answerIn, dial, type RawClient } from "../support/raw-client.ts";
+import { connectionsOf } from "../support/server.ts";
 import { closeIn, serverFramesIn } from "../support/server-frames.ts";
 import { captureThrown } from "../support/thrown.ts";
 import type { Behaviour } from "./behaviours.ts";
@@ -195,17 +196,17 @@ export const frameBehaviours: readonly Behaviour[] = [
   {
     id: "slow",
     heading: "slow readers",
-    title:
-      "a client that does not read while the application writes on is closed, with 1013, before much waits for it",
+    title: "a client that does not read while the application writes on is closed",
     verify: async (library) => {
-      const { port, log } = await serve(library, {
+      const { server, port } = await serve(library, {
         limits: { maxBufferedBytes: 500_000, bufferedGraceMs: 200 },
       });
       const client = await openByHand(library, port, true);
       const long = library.frameOf("x".repeat(100));
       const text = Buffer.concat(Array.from({ length: 500 }, () => long));
       const sending = setInterval(() => client.socket.write(text), 1);
-      await expect.poll(() => leaversIn(log), { timeout: 10_000 }).toBe(1);
+      // Behind a proxy the application may hear of it much later.
+      await expect.poll(() => connectionsOf(server), { timeout: 10_000 }).toBe(0);
       clearInterval(sending);
       await expectServed(library, port);
     },
