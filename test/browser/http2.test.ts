@@ -170,7 +170,8 @@ describe.skipIf(needed.isMissing)("Chromium over HTTP/2", { timeout: 60_000 }, (
     ["as they are", {}],
     ["compressed", { perMessageDeflate: { threshold: 0 } }],
   ])("sends and gets big messages, %s", async (_, options) => {
-    const { page, wss } = await open({ ...options, maxPayload: 2 ** 24 });
+    const limits = { maxMessageBytes: 2 ** 24, compression: "allow" } as const;
+    const { page, wss } = await open({ ...options, maxPayload: 2 ** 24 }, limits);
     wss.on("connection", (socket) => {
       socket.on("message", (data, isBinary) => socket.send(data, { binary: isBinary }));
     });
