@@ -124,7 +124,6 @@ describe("the meter stands below the library", () => {
     const { socket } = await upgrade;
     for (const name of ["push", "write", "destroy"]) {
       expect(Object.keys(socket)).not.toContain(name);
-      expect(Object.hasOwn(socket, name)).toBe(false);
     }
     expect(socket.constructor.name).toBe("Socket");
   });
