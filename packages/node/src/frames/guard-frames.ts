@@ -77,7 +77,7 @@ const names = ["push", "write", "destroy"] as const;
 const shared = new WeakMap<object, PropertyDescriptorMap>();
 
 /**
- * By properties of the socket itself, with functions that all sockets of a kind share. A prototype in between would weigh seven times as much:
+ * By properties of the socket itself, with functions that all sockets of a kind share. A prototype in between would weigh more than a kilobyte on each:
  * V8 gives each object whose prototype is changed a hidden class of its own.
  */
 function intercept(socket: Duplex): void {
