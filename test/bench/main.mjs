@@ -6,6 +6,8 @@
  *     npm run bench -- --only express       one group; may be given more than once
  *     npm run bench -- --passes 5           everything five times, each in new processes; rounds are taken together
  *     npm run bench -- --checks             one decision of each check, in this process and without a network
+ *     npm run bench -- --only messages      what an echoed message costs, bare and behind the gate
+ *     npm run bench -- --only idle          what an idle connection weighs
  *     npm run bench -- --profile DIR        writes a CPU profile of each server
  *     npm run bench -- --json FILE          writes every round
  */
@@ -15,6 +17,7 @@ import { availableParallelism, cpus } from "node:os";
 import { parseArgs } from "node:util";
 import { measureChecks } from "./checks.mjs";
 import { pinnableCores } from "./child.mjs";
+import { measureIdle, measureMessages } from "./frames.mjs";
 import { groups } from "./groups.mjs";
 import { measureGroup, startLoad } from "./measure.mjs";
 import { printGoals, printGroup } from "./report.mjs";
@@ -32,6 +35,8 @@ const { values: options } = parseArgs({
 });
 
 if (options.checks) await measureChecks();
+else if (options.only?.includes("messages")) await measureMessages();
+else if (options.only?.includes("idle")) await measureIdle();
 else await measureHandshakes();
 
 async function measureHandshakes() {

@@ -7,6 +7,7 @@ import {
   connectionOf,
   guard,
   type Handshake,
+  type LimitsOptions,
   origin,
   refuse,
 } from "@firmshake/node";
@@ -32,7 +33,10 @@ describe.skipIf(needed.isMissing)("Chromium over HTTP/2", { timeout: 60_000 }, (
   afterAll(() => browser?.close());
 
   /** A gated server of pages and WebSockets, and a page of it. */
-  async function open(options: ConstructorParameters<typeof WebSocketServer>[0] = {}): Promise<{
+  async function open(
+    options: ConstructorParameters<typeof WebSocketServer>[0] = {},
+    limits: LimitsOptions = {},
+  ): Promise<{
     page: Page;
     wss: WebSocketServer;
     /** The handshakes that were asked for, and those that came as HTTP/1.1. */
@@ -56,7 +60,7 @@ describe.skipIf(needed.isMissing)("Chromium over HTTP/2", { timeout: 60_000 }, (
     server.on("secureConnection", (socket) => {
       if (socket.alpnProtocol !== "h2") upgrades++;
     });
-    attach(server, policy);
+    attach(server, policy, { limits });
     const wss = new WebSocketServer({ server, ...options });
     const port = await listen(server);
     const context = await browser.newContext({ ignoreHTTPSErrors: true });
@@ -170,7 +174,8 @@ describe.skipIf(needed.isMissing)("Chromium over HTTP/2", { timeout: 60_000 }, (
     ["as they are", {}],
     ["compressed", { perMessageDeflate: { threshold: 0 } }],
   ])("sends and gets big messages, %s", async (_, options) => {
-    const { page, wss } = await open({ ...options, maxPayload: 2 ** 24 });
+    const limits = { maxMessageBytes: 2 ** 24, compression: "allow" } as const;
+    const { page, wss } = await open({ ...options, maxPayload: 2 ** 24 }, limits);
     wss.on("connection", (socket) => {
       socket.on("message", (data, isBinary) => socket.send(data, { binary: isBinary }));
     });

@@ -1,6 +1,8 @@
 import { readFileSync } from "node:fs";
+import { isRetryable } from "@firmshake/client";
 import { configErrorCodes, type RefusalCode, refusalKinds } from "@firmshake/core";
 import { describe, expect, it } from "vitest";
+import { violations } from "../../packages/node/src/frames/violations.ts";
 import { examplesIn } from "./examples.ts";
 
 const page = readFileSync(new URL("../../docs/errors.md", import.meta.url), "utf8");
@@ -54,6 +56,24 @@ describe("docs/errors.md", () => {
       .map(({ flags }) => flags[1]);
     expect(thrown.filter((other) => other !== code)).toEqual([]);
     if (!codesWithoutShortExample.has(code)) expect(thrown).toHaveLength(1);
+  });
+});
+
+describe("the closes", () => {
+  const kinds = Object.values(violations);
+
+  it("have a row and a heading each, in the order of the table", () => {
+    const [, section = ""] = page.split("\n## Closes\n");
+    const [closes = ""] = section.split(/\n## /);
+    const rows = [...closes.matchAll(/^\| `([a-z_]+)` \| (\d+) \| (\w+) \|/gm)];
+    const reasons = kinds.map(({ reason }) => reason);
+    expect(rows.map(([, reason, code]) => [reason, Number(code)])).toEqual(
+      kinds.map(({ reason, code }) => [reason, code]),
+    );
+    expect([...closes.matchAll(/^#### `([^`]+)`$/gm)].map(([, reason]) => reason)).toEqual(reasons);
+    for (const [, , code, again] of rows) {
+      expect(isRetryable({ code: Number(code) })).toBe(again === "retryable");
+    }
   });
 });
 

@@ -49,7 +49,14 @@ export type BehaviourId =
   | "shared"
   | "elsewhere"
   | "tokens"
-  | "unchanged";
+  | "unchanged"
+  | "malformed"
+  | "notText"
+  | "sizes"
+  | "pings"
+  | "bombs"
+  | "bursts"
+  | "slow";
 
 export interface Started {
   readonly server: Server;

@@ -6,6 +6,7 @@ import {
   type Gate,
   guard,
   insecureAnyOrigin,
+  type LimitsOptions,
   type Policy,
 } from "@firmshake/node";
 import { onTestFinished } from "vitest";
@@ -17,6 +18,8 @@ export interface ServeOptions {
   /** Decides on the library's path, where no policy is given. */
   readonly check?: AnyCheck;
   readonly policy?: Policy;
+  /** What the gate holds accepted connections to. */
+  readonly limits?: LimitsOptions;
   /** When the gate is attached, as seen from the library. Default: after it, which all of them bear. */
   readonly attached?: "before" | "after" | "never";
 }
@@ -37,7 +40,7 @@ export interface Serving {
 
 /** Starts the library, until the test is over. */
 export async function serve(library: Library, options: ServeOptions = {}): Promise<Serving> {
-  const { check, attached = "after" } = options;
+  const { check, attached = "after", limits = {} } = options;
   const policy = options.policy ?? {
     [library.path]: guard(insecureAnyOrigin(), ...(check === undefined ? [] : [check])),
   };
@@ -46,7 +49,7 @@ export async function serve(library: Library, options: ServeOptions = {}): Promi
   const decisions: DecisionEvent[] = [];
   let gate: Gate | undefined;
   const put = (server: Server): void => {
-    gate = attach(server, policy, { onDecision: (event) => decisions.push(event) });
+    gate = attach(server, policy, { limits, onDecision: (event) => decisions.push(event) });
   };
 
   const app = {

@@ -25,6 +25,8 @@ export const socketIo: Library = {
   lacks: { early: "it drops what comes before it has sent its own first packet" },
 };
 
+const noFrames = "polling has no frames: its messages are requests";
+
 /** Its whole sessions are compared byte for byte in `socket-io/transparency.test.ts`. */
 export const socketIoPolling: Library = {
   ...socketIo,
@@ -36,6 +38,13 @@ export const socketIoPolling: Library = {
     haste: "its messages are requests of their own, each of which passes the policy",
     early: "its messages are requests of their own, each of which passes the policy",
     tokens: "polling has no subprotocols",
+    malformed: noFrames,
+    notText: noFrames,
+    sizes: noFrames,
+    pings: noFrames,
+    bombs: noFrames,
+    bursts: noFrames,
+    slow: noFrames,
   },
 };
 

@@ -42,7 +42,8 @@ const never = () => new Promise<undefined>(() => undefined);
 /** A gated server with `ws`, whose application echoes once a client is authenticated. */
 async function serve(options: Partial<FirstMessageOptions> = {}, wsOptions: ServerOptions = {}) {
   const server = createServer();
-  attach(server, open);
+  // Or pings would be limited before they are counted here.
+  attach(server, open, { limits: { controlFrames: 0 } });
   const refused: RefusedFirst[] = [];
   const authenticate = firstMessage({
     verify: isAda,

@@ -10,6 +10,7 @@ import {
   refuse,
 } from "@firmshake/node";
 import { describe, expect, it } from "vitest";
+import { clientFrame } from "../support/http2.ts";
 import { answerIn, dial, handshakeText, refusalOf } from "../support/raw-client.ts";
 import { connectionsOf, deferred, gatedServer, listen } from "../support/server.ts";
 
@@ -118,11 +119,14 @@ describe("the deadline", () => {
 });
 
 describe("early bytes", () => {
-  const mebibyte = Buffer.alloc(1_048_576, "0123456789abcdef");
+  const mebibyte = clientFrame(Buffer.alloc(1_048_576, "0123456789abcdef"), 2);
 
   it("arrive whole and in order behind a slow check, 1 MiB of them", async () => {
     const slow = slowCheck();
-    const { port, next } = await gatedServer(open(slow.check), { maxEarlyBytes: 4_194_304 });
+    const { port, next } = await gatedServer(open(slow.check), {
+      maxEarlyBytes: 4_194_304,
+      limits: { maxMessageBytes: 2_097_152 },
+    });
     const client = await dial(port);
     const handed = next();
     client.send(Buffer.concat([Buffer.from(handshakeText()), mebibyte]));
@@ -145,8 +149,9 @@ describe("early bytes", () => {
     );
     const client = await dial(port);
     const handed = next();
-    client.send(handshakeText() + "x".repeat(100));
-    expect((await handed).head.toString()).toBe("x".repeat(100));
+    const frame = clientFrame("x".repeat(94));
+    client.send(Buffer.concat([Buffer.from(handshakeText()), frame]));
+    expect((await handed).head).toEqual(frame);
   });
 
   it.each([

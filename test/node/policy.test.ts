@@ -436,9 +436,13 @@ describe("attach refuses at once", () => {
 
 it("explains its policy in words", () => {
   const server = createServer();
-  expect(attach(server, chat).explain()).toBe(chat.explain());
-  expect(attach(server, { "/a": chat, "/b/*": chat }).explain()).toBe(
+  expect(attach(server, chat).explain().startsWith(chat.explain())).toBe(true);
+  expect(attach(server, { "/a": chat, "/b/*": chat }).explain()).toContain(
     `/a\n${chat.explain()}\n\n/b/*\n${chat.explain()}`,
+  );
+  const limits = { maxMessageBytes: 1_000, messages: { limit: 5, windowMs: 1_000 } };
+  expect(attach(server, chat, { limits }).explain()).toContain(
+    "accepted connections: message bytes 1000, fragments 1024, messages 5 in 1 s",
   );
   expect(attach(server, () => permitted()).explain()).toContain("own stack");
 });

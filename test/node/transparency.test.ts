@@ -51,12 +51,12 @@ describe.each(policies)("behind $name", ({ make }) => {
       socket.end("HTTP/1.1 101 x\r\n\r\n");
     });
     const client = await dial(port);
-    client.send(`${handshakeText()}head`);
+    client.send(Buffer.concat([Buffer.from(handshakeText()), textFrame("head")]));
     await client.ended;
     expect(given.length).toBe(1);
     expect(emitted.length).toBe(3);
     for (const at of [0, 1, 2, 3]) expect(emitted[0]?.[at]).toBe(given[0]?.[at]);
-    expect(String(emitted[0]?.[3])).toBe("head");
+    expect(emitted[0]?.[3]).toEqual(textFrame("head"));
     expect(emitted[1]).toEqual([server]);
     expect(emitted[2]).toEqual([server]);
   });
@@ -202,9 +202,11 @@ describe.each(policies)("behind $name", ({ make }) => {
 });
 
 describe("what a client sends during a slow check", () => {
+  const [one, two, three] = ["one", "two", "three"].map(textFrame) as [Buffer, Buffer, Buffer];
+
   async function handedOver(
-    early: readonly string[],
-    during: readonly string[],
+    early: readonly Buffer[],
+    during: readonly Buffer[],
   ): Promise<HandedOver> {
     const decision = deferred<typeof allow>();
     const { server, port, gate, next } = await gatedServer(
@@ -215,24 +217,24 @@ describe("what a client sends during a slow check", () => {
     const given = next();
     const client = await dial(port);
     let sent = 0;
-    const send = async (text: string): Promise<void> => {
-      client.send(text);
-      sent += text.length;
+    const send = async (bytes: Buffer): Promise<void> => {
+      client.send(bytes);
+      sent += bytes.length;
       await expect.poll(() => sockets[0]?.bytesRead).toBe(sent);
     };
-    await send(handshakeText() + early.join(""));
+    await send(Buffer.concat([Buffer.from(handshakeText()), ...early]));
     await expect.poll(() => gate.pending).toBe(1);
-    for (const text of during) await send(text);
+    for (const bytes of during) await send(bytes);
     decision.resolve(allow);
     return given;
   }
 
   it.each([
-    { name: "behind bytes that came with the handshake", early: ["one"], during: ["two", "three"] },
-    { name: "alone", early: [], during: ["one", "two", "three"] },
+    { name: "behind bytes that came with the handshake", early: [one], during: [two, three] },
+    { name: "alone", early: [], during: [one, two, three] },
   ])("is handed over as head, in order: $name", async ({ early, during }) => {
     const { head, socket } = await handedOver(early, during);
-    expect(String(head)).toBe("onetwothree");
+    expect(head).toEqual(Buffer.concat([one, two, three]));
     expect([socket.readableLength, socket.readableFlowing]).toEqual([0, null]);
   });
 

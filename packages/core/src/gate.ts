@@ -3,6 +3,7 @@
  * Applications do not need this entry; `@firmshake/node` does.
  */
 
+export { describeLimits, type LimitsTerm, limitsKind, readLimits } from "./checks/limits.ts";
 export { readTicketPath } from "./checks/tickets.ts";
 export {
   aBoolean,

@@ -12,6 +12,7 @@ export { type Csrf, type CsrfOptions, csrf, type IssuedCsrf } from "./checks/csr
 export { host } from "./checks/host.ts";
 export { introspection } from "./checks/introspection.ts";
 export { jwt } from "./checks/jwt.ts";
+export { type FrameRate, type LimitsOptions, limits } from "./checks/limits.ts";
 export {
   insecureAnyOrigin,
   type OriginOptions,

@@ -41,9 +41,13 @@ export function closeGracefully(socket: Duplex, bytes?: string): void {
   if (!linger(socket)) socket.once("finish", () => socket.destroy());
 }
 
-/** Destroys what is still open after a while; false where too many are waited for. */
-export function linger(socket: Duplex): boolean {
-  if (lingering.size >= maxLingering) return false;
+/**
+ * Destroys what is still open after a while.
+ *
+ * @param which - `bounded`: false, and nothing is done, where too many are waited for. What was accepted once is bounded elsewhere.
+ */
+export function linger(socket: Duplex, which: "bounded" | "always" = "bounded"): boolean {
+  if (which === "bounded" && lingering.size >= maxLingering) return false;
   lingering.set(socket, now() + lingerMs);
   socket.on("close", leave);
   if (!isCutAhead) cutAfter(lingerMs);

@@ -6,7 +6,8 @@ import {
   type Identity,
   type Permit,
 } from "@firmshake/core";
-import { deciderOf, spendPermit } from "@firmshake/core/gate";
+import { deciderOf, type LimitsTerm, limitsKind, spendPermit, termsOf } from "@firmshake/core/gate";
+import { countFor, tightenFrames } from "./frames/guard-frames.ts";
 import { makeStamp } from "./stamp.ts";
 
 /** An accepted WebSocket, for as long as it lives. */
@@ -93,7 +94,7 @@ export function rememberConnection(
   request: IncomingMessage,
   socket: object | undefined,
   permits: readonly Permit[],
-): void {
+): Connection {
   const before = byRequest.of(request);
   const [{ handshake, facts: own }] = permits as readonly [Permit];
   const isAlone = before === undefined && permits.length === 1;
@@ -113,13 +114,18 @@ export function rememberConnection(
   const guards = [...(before?.guards ?? []), ...permits.map(deciderOf)];
   byRequest.put(request, { connection, guards, handshake });
   if (socket !== undefined) bySocket.put(socket, { connection, guards });
+  return connection;
 }
 
 /** Adds what a guard has allowed after the hand-over, for libraries that send the request through the application once more. */
 export function addPermit(request: IncomingMessage, permit: Permit): void {
-  spendPermit(permit, handshakeOf(request) as Handshake);
+  const handshake = handshakeOf(request) as Handshake;
+  spendPermit(permit, handshake);
   const { socket } = request;
-  rememberConnection(request, bySocket.of(socket) === undefined ? undefined : socket, [permit]);
+  const isOwn = bySocket.of(socket) !== undefined;
+  const { identity } = rememberConnection(request, isOwn ? socket : undefined, [permit]);
+  tightenFrames(socket, termsOf<LimitsTerm>(handshake, limitsKind));
+  countFor(socket, identity);
 }
 
 /** Adds whom a message has authenticated after the hand-over. */
@@ -139,6 +145,7 @@ export function addIdentity(
   byRequest.put(request, { connection, guards, handshake });
   const { socket } = request;
   if (bySocket.of(socket) !== undefined) bySocket.put(socket, { connection, guards });
+  countFor(socket, identity);
   return connection;
 }
 

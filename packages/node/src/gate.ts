@@ -4,6 +4,7 @@ import type { Server, Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import {
   type Handshake,
+  type LimitsOptions,
   type PathPattern,
   type ProxyTrust,
   type TrustedProxiesOptions,
@@ -18,14 +19,17 @@ import {
   aTextList,
   aTimeoutMs,
   compileRanges,
+  describeLimits,
   oneOf,
   parsePeerAddress,
   readAddressRanges,
+  readLimits,
   readOptions,
 } from "@firmshake/core/gate";
 import { ignore } from "./answer-on-socket.ts";
 import type { RefuseOption } from "./closing-answer.ts";
 import type { DecisionEvent } from "./decision-event.ts";
+import { defaultLimits } from "./frames/frame-rules.ts";
 import { type Holding, holdUpgrade } from "./held-upgrade.ts";
 import { isExtendedConnect } from "./http2/extended-connect.ts";
 import { noWebSocket } from "./http2/stream-socket.ts";
@@ -63,6 +67,8 @@ export interface GateOptions {
    * has let in, and by HTTP to everybody else. What is no valid handshake, and polling, is always answered by HTTP.
    */
   readonly refuse?: RefuseOption;
+  /** What the frames of accepted connections are held to, where their guards do not say otherwise by `limits(...)`. */
+  readonly limits?: LimitsOptions;
   /** Peers whose connections are cut at once, before TLS and before HTTP is parsed: addresses, CIDR blocks, range names. */
   readonly denyPeers?: readonly string[];
   /**
@@ -111,6 +117,7 @@ export function openGate(
   const isDeniedPeer = read.denyPeers && compileRanges(readAddressRanges("attach", read.denyPeers));
   const conduct = read.violations && conductOf(read.violations);
   const load = read.overload && watchLoad(read.overload);
+  const limits = readLimits("attach: limits", read.limits ?? {});
   const places = parking(read.maxPending ?? 1_000, read.maxPendingPerAddress ?? 50);
   const holding: Holding = {
     handler,
@@ -120,6 +127,7 @@ export function openGate(
     decisionTimeoutMs: read.decisionTimeoutMs ?? 5_000,
     maxEarlyBytes: read.maxEarlyBytes ?? 65_536,
     refuseBy: read.refuse ?? "http",
+    limits,
     onDecision: read.onDecision,
     waiting: new Set(),
     isClosed: () => state === "closed",
@@ -215,7 +223,8 @@ export function openGate(
     get pending() {
       return places.size;
     },
-    explain,
+    explain: () =>
+      `${explain()}\n\naccepted connections: ${describeLimits({ ...defaultLimits, ...limits })}`,
     close: () => {
       if (state === "open") state = "closed";
       refuseWaiting();
@@ -255,6 +264,7 @@ function readGateOptions(options: GateOptions): GateOptions {
     maxEarlyBytes: aCount,
     polling: aPollingOption,
     refuse: oneOf("http", "close", "auto"),
+    limits: anything,
     denyPeers: aTextList,
     overload: anObject,
     violations: anObject,

@@ -1,8 +1,8 @@
 import type { IncomingMessage } from "node:http";
 import type { Handshake } from "@firmshake/core";
 import { rewriteOf } from "@firmshake/core/gate";
-
-const protocolHeader = "sec-websocket-protocol";
+import { offerableExtensions } from "./frames/compression-offer.ts";
+import type { FrameRules } from "./frames/frame-rules.ts";
 
 /** Takes what must not reach a WebSocket library out of the request: withheld subprotocols, secrets in the query. */
 export function rewriteRequest(request: IncomingMessage, handshake: Handshake): void {
@@ -47,20 +47,36 @@ function retarget(
   request.url = target;
 }
 
+function offerOnly(request: IncomingMessage, protocols: readonly string[]): void {
+  const value = protocols.length === 0 ? undefined : protocols.join(", ");
+  replaceHeader(request, "Sec-WebSocket-Protocol", value);
+}
+
+/** Shows the library no other extensions (RFC 6455 §9.1) than may be agreed to. */
+export function offerExtensions(
+  request: IncomingMessage,
+  compression: FrameRules["compression"],
+): void {
+  const offered = request.headers["sec-websocket-extensions"];
+  if (offered === undefined) return;
+  const left = offerableExtensions(String(offered), compression);
+  if (left !== offered) replaceHeader(request, "Sec-WebSocket-Extensions", left);
+}
+
 /**
  * Node reads both views out of the raw lines when they are first asked for, by a count of its own: so they are asked for before. Requests
  * that were made by hand have `headers` alone.
  */
-function offerOnly(request: IncomingMessage, protocols: readonly string[]): void {
+function replaceHeader(request: IncomingMessage, name: string, value: string | undefined): void {
   const { headers, headersDistinct = {}, rawHeaders = [] } = request;
+  const key = name.toLowerCase();
   for (let at = rawHeaders.length - 2; at >= 0; at -= 2) {
-    if (rawHeaders[at]?.toLowerCase() === protocolHeader) rawHeaders.splice(at, 2);
+    if (rawHeaders[at]?.toLowerCase() === key) rawHeaders.splice(at, 2);
   }
-  delete headers[protocolHeader];
-  delete headersDistinct[protocolHeader];
-  if (protocols.length === 0) return;
-  const value = protocols.join(", ");
-  rawHeaders.push("Sec-WebSocket-Protocol", value);
-  headers[protocolHeader] = value;
-  headersDistinct[protocolHeader] = [value];
+  delete headers[key];
+  delete headersDistinct[key];
+  if (value === undefined) return;
+  rawHeaders.push(name, value);
+  headers[key] = value;
+  headersDistinct[key] = [value];
 }

@@ -1,18 +1,35 @@
 import type { Duplex } from "node:stream";
-import { type Handshake, type ProxyTrust, type Refusal, refuse } from "@firmshake/core";
-import { isPromiseLike, openingRefusal, takeBackTerms, trailOf } from "@firmshake/core/gate";
+import {
+  type Handshake,
+  type Identity,
+  type LimitsOptions,
+  type ProxyTrust,
+  type Refusal,
+  refuse,
+} from "@firmshake/core";
+import {
+  isPromiseLike,
+  type LimitsTerm,
+  limitsKind,
+  openingRefusal,
+  takeBackTerms,
+  termsOf,
+  trailOf,
+} from "@firmshake/core/gate";
 import { ignore } from "./answer-on-socket.ts";
 import { closingAnswer, type RefuseOption } from "./closing-answer.ts";
 import { rememberConnection } from "./connection.ts";
 import { type DecisionEvent, type DecisionOutcome, loggablePath } from "./decision-event.ts";
-import { rewriteRequest } from "./hand-over.ts";
+import { frameRulesFor } from "./frames/frame-rules.ts";
+import { countFor, guardFrames, guardFramesOnceAccepted } from "./frames/guard-frames.ts";
+import { offerExtensions, rewriteRequest } from "./hand-over.ts";
 import { nodeHandshake } from "./node-handshake.ts";
 import type { LoadWatch } from "./overload.ts";
 import type { Parking } from "./parking.ts";
 import { corsFor } from "./readable-refusal.ts";
 import { failedRuling, type Ruling, redeemRuling, type UpgradeHandler } from "./ruling.ts";
-import type { Target } from "./target.ts";
 import type { Conduct } from "./violations/violations.ts";
+import type { MeterHead, Target } from "./target.ts";
 
 /** What the upgrades of one gate have in common. */
 export interface Holding {
@@ -23,6 +40,7 @@ export interface Holding {
   readonly decisionTimeoutMs: number;
   readonly maxEarlyBytes: number;
   readonly refuseBy: RefuseOption;
+  readonly limits: LimitsOptions;
   readonly onDecision: ((event: DecisionEvent, handshake: Handshake) => unknown) | undefined;
   /** Ends each upgrade that waits, at shutdown. */
   readonly waiting: Set<() => void>;
@@ -194,10 +212,11 @@ function conclude(held: Held, given: Ruling): boolean {
       return refuseWith(held, earlyData, ruling);
     }
     rewriteRequest(target.request, handshake);
-    rememberConnection(target.request, target.ownSocket, ruling.permits);
+    const { identity } = rememberConnection(target.request, target.ownSocket, ruling.permits);
     tell(held, "accepted", ruling);
-    if (ruling.accept === undefined) return target.proceed();
-    ruling.accept();
+    const meter = guardOpen(held, identity);
+    if (ruling.accept === undefined) return target.proceed(meter);
+    ruling.accept(meter);
     return true;
   }
   if (ruling.outcome === "answered") {
@@ -209,6 +228,25 @@ function conclude(held: Held, given: Ruling): boolean {
   return ruling.refusal.code === "client_gone"
     ? abandon(held, ruling)
     : refuseWith(held, ruling.refusal, ruling);
+}
+
+/** What the connection is held to from now on. */
+function guardOpen(
+  { holding, target, handshake }: Held,
+  identity: Identity | undefined,
+): MeterHead {
+  if (target.transport !== "websocket") return (_socket, head) => head;
+  const rules = frameRulesFor(holding.limits, termsOf<LimitsTerm>(handshake, limitsKind));
+  offerExtensions(target.request, rules.compression);
+  if (target.ownSocket === undefined) {
+    guardFramesOnceAccepted(target.socket, rules);
+    countFor(target.socket, identity);
+  }
+  return (socket, head) => {
+    const passed = guardFrames(socket, head, rules);
+    countFor(socket, identity);
+    return passed;
+  };
 }
 
 function refuseWith(held: Held, refusal: Refusal, ruling: Ruling): boolean {

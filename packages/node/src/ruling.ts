@@ -10,6 +10,7 @@ import {
   type Verdict,
 } from "@firmshake/core";
 import { isRefusal, spendPermit } from "@firmshake/core/gate";
+import type { MeterHead } from "./target.ts";
 
 /** A held upgrade, as a framework's adapter sees it. */
 export interface Upgrade {
@@ -39,7 +40,7 @@ export type Ruling =
       readonly reported: Refusal | undefined;
       readonly trail: readonly TrailEntry[];
       /** What hands over, where the event was let go before. Default: emitting it. */
-      readonly accept?: (() => void) | undefined;
+      readonly accept?: ((meter: MeterHead) => void) | undefined;
     }
   | {
       readonly outcome: "refused";

@@ -38,9 +38,16 @@ export interface Target {
   readonly key: string | undefined;
   /** Called when somebody else has answered. */
   readonly finish: () => void;
-  /** Hands over by emitting the event that was held; false where nobody listens any more. */
-  readonly proceed: () => boolean;
+  /**
+   * Hands over by emitting the event that was held; false where nobody listens any more.
+   *
+   * @param meter - Says what of the early bytes the library may see.
+   */
+  readonly proceed: (meter?: MeterHead) => boolean;
 }
+
+/** Meters a socket that is handed over with these bytes, and answers with those that the library may see. */
+export type MeterHead = (socket: Duplex, head: Buffer | undefined) => Buffer | undefined;
 
 /** An upgrade event: the HTTP parser is gone and the socket is bare. */
 export function socketTarget(
@@ -72,8 +79,9 @@ export function socketTarget(
     },
     key: undefined,
     finish: () => closeGracefully(socket),
-    proceed: () => {
-      if (proceed(withWaitingBytes(head, socket))) return true;
+    proceed: (meter) => {
+      const early = withWaitingBytes(head, socket);
+      if (proceed(meter === undefined ? early : meter(socket, early))) return true;
       // The listeners were removed while the check ran; nobody owns the socket now.
       socket.on("error", ignore);
       socket.destroy();
@@ -86,7 +94,7 @@ export function socketTarget(
  * What arrived while the check ran, behind what came with the handshake. Left in the stream it would be given to the library the moment
  * that it listens, and faye-websocket, which SockJS is built on, fails on bytes before it has answered. The stream flows no more than before.
  */
-function withWaitingBytes(head: Buffer | undefined, socket: Duplex): Buffer | undefined {
+export function withWaitingBytes(head: Buffer | undefined, socket: Duplex): Buffer | undefined {
   const { readableLength } = socket;
   // Without the length Node 26 gives out one packet alone.
   const waiting: unknown = readableLength > 0 ? socket.read(readableLength) : null;

@@ -8,11 +8,14 @@ const open = {
   "an asynchronous policy": { "/socket.io/*": guard(insecureAnyOrigin(), async () => allow) },
 } as const;
 
+/** Long messages, and compression as it was offered. */
+const asWithout = { limits: { maxMessageBytes: 1_000_000, compression: "allow" } } as const;
+
 /** Everything that a server's and a client's code sees of a whole session, in order. */
 async function transcriptOf(policy: Policy | undefined, transports: string[]): Promise<unknown> {
   const server: unknown[] = [];
   const seen: unknown[] = [];
-  const { io, port } = await socketIo(policy);
+  const { io, port } = await socketIo(policy, {}, asWithout);
   io.engine.on("initial_headers", (headers: object, request: { method: string }) =>
     server.push(["initial_headers", headers, request.method]),
   );

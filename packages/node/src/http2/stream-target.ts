@@ -46,7 +46,8 @@ export function streamTarget(
     },
     key,
     finish: () => closeGracefully(socket),
-    proceed: () => {
+    proceed: (meter) => {
+      meter?.(socket, nothing);
       if (emitUpgrade(request, socket, nothing)) return true;
       // The listeners were removed while the check ran.
       socket.refuse(noWebSocket);

@@ -1,11 +1,18 @@
 import type { IncomingMessage } from "node:http";
+import type { Duplex } from "node:stream";
 import type { Handshake } from "@firmshake/core";
 import { forgetWithheld } from "../hand-over.ts";
+import { withWaitingBytes } from "../target.ts";
 import { walkOf } from "./walk.ts";
 
 /** A `WebSocketServer` of ws without a server of its own, as far as it is used. */
 interface Accepting {
-  handleUpgrade: (request: IncomingMessage, ...others: readonly unknown[]) => void;
+  handleUpgrade: (
+    request: IncomingMessage,
+    socket: Duplex,
+    head: Buffer,
+    ...others: readonly unknown[]
+  ) => void;
 }
 
 /** What a framework makes of a request, and shows to handlers. */
@@ -28,12 +35,13 @@ export function askBeforeAccepting(
   if (asking.has(server)) return;
   asking.add(server);
   const { handleUpgrade } = server;
-  server.handleUpgrade = (request, ...others) => {
+  server.handleUpgrade = (request, socket, head, ...others) => {
     const walk = walkOf(request);
-    if (walk === undefined) return handleUpgrade.call(server, request, ...others);
-    walk.end(() => {
+    if (walk === undefined) return handleUpgrade.call(server, request, socket, head, ...others);
+    walk.end((meter) => {
       withhold(request, walk.handshake, viewOf(walk.handshake));
-      handleUpgrade.call(server, request, ...others);
+      const early = meter(socket, withWaitingBytes(head, socket)) ?? head;
+      handleUpgrade.call(server, request, socket, early, ...others);
     });
   };
 }

@@ -12,6 +12,7 @@ import { isPromiseLike } from "@firmshake/core/gate";
 import { refusalOnAbort } from "../held-upgrade.ts";
 import { failedRefusal, type Ruling, type Upgrade, type UpgradeHandler } from "../ruling.ts";
 import { makeStamp } from "../stamp.ts";
+import type { MeterHead } from "../target.ts";
 import { answerWithError } from "./answer-with-error.ts";
 import { warnOfLateAnswer } from "./late-answer.ts";
 import { adoptedResponse, lentResponse, type WalkResponse } from "./walk-response.ts";
@@ -122,7 +123,7 @@ export class Walk {
    *
    * @param accept - Instead of letting the held event go, where that was done before.
    */
-  end(accept?: () => void): void {
+  end(accept?: (meter: MeterHead) => void): void {
     if (this.#permits.length === 0) return this.#refuse(noGuard);
     this.#rule({
       outcome: "permitted",

@@ -1,0 +1,70 @@
+/** A server of `ws` that echoes, bare or behind a gate, in a process of its own. */
+import { createServer } from "node:http";
+import { setTimeout as sleep } from "node:timers/promises";
+import { attach, guard, host, insecureAnyOrigin } from "@firmshake/node";
+import { WebSocketServer } from "ws";
+
+const patienceMs = 60_000;
+const rates = { limit: 1e9, windowMs: 1_000 };
+const guarded = {
+  "bare ws": undefined,
+  "ws behind the gate": {},
+  "the same, with rates": { limits: { messages: rates, bytes: rates } },
+};
+
+let server;
+let before;
+
+const orders = {
+  start: async ({ contender }) => {
+    server = createServer();
+    const options = guarded[contender];
+    if (options !== undefined)
+      attach(server, guard(insecureAnyOrigin(), host(["app.example.com"])), options);
+    const wss = new WebSocketServer({ server });
+    wss.on("connection", (socket) => {
+      socket.on("error", () => undefined);
+      socket.on("message", (data, binary) => socket.send(data, { binary }));
+    });
+    await new Promise((resolve) => server.listen(0, "127.0.0.1", 4_096, resolve));
+    return { port: server.address().port };
+  },
+  begin: async () => {
+    before = process.cpuUsage();
+    return {};
+  },
+  end: async () => {
+    const { user, system } = process.cpuUsage(before);
+    return { microseconds: user + system };
+  },
+  /** What the process holds once that many connections are open. */
+  heap: async ({ open }) => {
+    const end = performance.now() + patienceMs;
+    while ((await openConnections()) !== open) {
+      if (performance.now() > end) throw new Error("The connections did not settle.");
+      await sleep(20);
+    }
+    // Timers of connections, and what is looked at some seconds after a write.
+    await sleep(open === 0 ? 500 : 6_500);
+    for (let round = 0; round < 4; round++) {
+      globalThis.gc();
+      await sleep(100);
+    }
+    const { heapUsed, external, arrayBuffers } = process.memoryUsage();
+    return { heapUsed, external, arrayBuffers };
+  },
+};
+
+const openConnections = () =>
+  new Promise((resolve, reject) =>
+    server.getConnections((error, count) => (error ? reject(error) : resolve(count))),
+  );
+
+process.on("message", async ({ order, details }) => {
+  try {
+    process.send({ result: await orders[order](details) });
+  } catch (error) {
+    process.send({ error: String(error?.stack ?? error) });
+  }
+});
+process.on("disconnect", () => process.exit());
