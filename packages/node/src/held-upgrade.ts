@@ -28,8 +28,8 @@ import type { LoadWatch } from "./overload.ts";
 import type { Parking } from "./parking.ts";
 import { corsFor } from "./readable-refusal.ts";
 import { failedRuling, type Ruling, redeemRuling, type UpgradeHandler } from "./ruling.ts";
-import type { Conduct } from "./violations/violations.ts";
 import type { MeterHead, Target } from "./target.ts";
+import type { Conduct } from "./violations/violations.ts";
 
 /** What the upgrades of one gate have in common. */
 export interface Holding {
