@@ -8,6 +8,7 @@ export {
   aBoolean,
   aCount,
   aFunction,
+  anObject,
   anything,
   aPositiveInteger,
   aText,
@@ -40,9 +41,20 @@ export {
   sourceOf,
   trailOf,
 } from "./handshake/handshake.ts";
+export { grantedTo } from "./handshake/identity.ts";
 export { protocolToAnswer } from "./handshake/protocol-to-answer.ts";
 export { openingRefusal } from "./handshake/validity.ts";
 export { compileRanges } from "./parse/address-range.ts";
 export { isHeaderValue, isHttpToken, trimBlanks } from "./parse/http-token.ts";
 export { type IpAddress, parsePeerAddress, prefixOf } from "./parse/ip-address.ts";
+export {
+  closeWith,
+  isLeaving,
+  isMessageSocket,
+  listenTo,
+  type MessagePayload,
+  type MessageSocket,
+  payloadOf,
+} from "./sockets/message-socket.ts";
+export { takeUnits } from "./stores/gcra.ts";
 export { invalidToken } from "./tokens/extract-token.ts";
