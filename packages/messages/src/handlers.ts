@@ -42,6 +42,12 @@ export function readHandlers(
   if (owner === "listen" && typeof binary !== "string" && onBinary === undefined) {
     throw missing(owner, `"onBinary" is required, since "binary" is a type`);
   }
+  if (onBinary !== undefined && typeof binary === "string") {
+    throw new ConfigError(
+      "ERR_FIRMSHAKE_OPTIONS_CONTRADICT",
+      `${owner}: "onBinary" would never be called, since "binary" is no type. Write messages({ binary: message({...}) }).`,
+    );
+  }
   return { connection, handlers, onBinary };
 }
 

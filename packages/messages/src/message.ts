@@ -49,7 +49,7 @@ export type AnyMessageType = MessageType<unknown, never>;
  */
 export function message<S extends Schema, Connection = MessageConnection>(
   options: MessageOptions<S, Connection>,
-): MessageType<DataOf<S>, Connection> {
+): MessageType<DataOf<S>, NoInfer<Connection>> {
   const {
     schema,
     allow,
