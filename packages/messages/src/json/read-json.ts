@@ -38,7 +38,7 @@ function textWithin(text: string, { maxBytes }: JsonBounds): string | JsonReadin
 }
 
 /** Whether the text has more bytes in UTF-8, of which a code unit takes one to three. */
-export function isLongerThan(text: string, maxBytes: number): boolean {
+function isLongerThan(text: string, maxBytes: number): boolean {
   if (text.length > maxBytes) return true;
   return text.length * 3 > maxBytes && new TextEncoder().encode(text).byteLength > maxBytes;
 }
