@@ -4,6 +4,7 @@
  *     npm run bench                         everything, in three minutes
  *     npm run bench -- --quick              what has a goal, with fewer rounds, in 40 seconds
  *     npm run bench -- --only express       one group; may be given more than once
+ *     npm run bench -- --only hygiene       what looking into messages costs; so hygiene-fields
  *     npm run bench -- --passes 5           everything five times, each in new processes; rounds are taken together
  *     npm run bench -- --checks             one decision of each check, in this process and without a network
  *     npm run bench -- --only messages      what an echoed message costs, bare and behind the gate
@@ -19,6 +20,7 @@ import { measureChecks } from "./checks.mjs";
 import { pinnableCores } from "./child.mjs";
 import { measureIdle, measureMessages } from "./frames.mjs";
 import { groups } from "./groups.mjs";
+import { hygieneNames, measureHygiene } from "./hygiene.mjs";
 import { measureGroup, startLoad } from "./measure.mjs";
 import { printGoals, printGroup } from "./report.mjs";
 import { makeKeys } from "./requests.mjs";
@@ -34,10 +36,22 @@ const { values: options } = parseArgs({
   },
 });
 
+const messageGroups = hygieneNames.filter((name) => options.only?.includes(name));
 if (options.checks) await measureChecks();
 else if (options.only?.includes("messages")) await measureMessages();
 else if (options.only?.includes("idle")) await measureIdle();
+else if (messageGroups.length > 0) await measureInside();
 else await measureHandshakes();
+
+/** They are asked for by name: what they count is no handshake. */
+async function measureInside() {
+  const cores = pinnableCores();
+  printHead(cores, "message");
+  const results = await measureHygiene(messageGroups, cores, options.quick ? 15_000 : 40_000);
+  if (options.json !== undefined) {
+    writeFileSync(options.json, JSON.stringify(results, undefined, 2));
+  }
+}
 
 async function measureHandshakes() {
   const chosen = (options.quick ? groups.map(onlyWithGoals) : groups).filter(
@@ -45,7 +59,9 @@ async function measureHandshakes() {
       contenders.length > 1 && (options.only === undefined || options.only.includes(name)),
   );
   if (chosen.length === 0) {
-    throw new Error(`--only takes ${groups.map(({ name }) => name).join(", ")}.`);
+    throw new Error(
+      `--only takes ${[...groups.map(({ name }) => name), ...hygieneNames].join(", ")}.`,
+    );
   }
   const startedAt = performance.now();
   const cores = pinnableCores();
@@ -78,7 +94,7 @@ async function measureHandshakes() {
   console.log(`\nTook ${Math.round((performance.now() - startedAt) / 1000)} s.`);
 }
 
-function printHead({ serverCore, loadCore }) {
+function printHead({ serverCore, loadCore }, what = "handshake") {
   const [processor] = cpus();
   const date = new Date().toISOString().slice(0, 10);
   console.log(
@@ -87,7 +103,7 @@ function printHead({ serverCore, loadCore }) {
       serverCore === undefined
         ? "Not pinned to cores."
         : `Server on core ${serverCore}, load on core ${loadCore}.`,
-      "CPU (user and system) of the server for one handshake, as a ratio to the floor: median of the rounds' quotients, [quartiles].",
+      `CPU (user and system) of the server for one ${what}, as a ratio to the floor: median of the rounds' quotients, [quartiles].`,
     ].join("\n"),
   );
 }

@@ -39,7 +39,7 @@ export async function measureGroup(group, { keys, cores, load, endsAt, profileTo
 }
 
 /** There and back, and each time another one is first: the first and the last of a round have it a little harder. */
-function orderOf(servers, count) {
+export function orderOf(servers, count) {
   const first = (count >> 1) % servers.length;
   const order = [...servers.slice(first), ...servers.slice(0, first)];
   return count % 2 === 0 ? order : order.toReversed();

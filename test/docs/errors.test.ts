@@ -1,16 +1,18 @@
 import { readFileSync } from "node:fs";
 import { isRetryable } from "@firmshake/client";
 import { configErrorCodes, type RefusalCode, refusalKinds } from "@firmshake/core";
+import { type MessageErrorCode, messageErrors } from "@firmshake/messages";
 import { describe, expect, it } from "vitest";
 import { violations } from "../../packages/node/src/frames/violations.ts";
 import { examplesIn } from "./examples.ts";
 
 const page = readFileSync(new URL("../../docs/errors.md", import.meta.url), "utf8");
 const refusalCodes = Object.keys(refusalKinds) as readonly RefusalCode[];
-const codes: readonly string[] = [...refusalCodes, ...configErrorCodes];
+const messageCodes = Object.keys(messageErrors) as readonly MessageErrorCode[];
+const codes: readonly string[] = [...refusalCodes, ...messageCodes, ...configErrorCodes];
 
 describe("docs/errors.md", () => {
-  it("has one heading for each code, in the order of the tables in core", () => {
+  it("has one heading for each code, in the order of the tables in the packages", () => {
     const headings = [...page.matchAll(/^### `([^`]+)`$/gm)].map(([, code]) => code);
     expect(headings).toEqual(codes);
   });
@@ -49,6 +51,25 @@ describe("docs/errors.md", () => {
       ]);
     });
   });
+
+  it.each(messageCodes)(
+    "says of %s what its package does, with its cause and what to do",
+    (code) => {
+      const { closeCode, retryable, title } = messageErrors[code];
+      const again = retryable ? "retryable" : "terminal";
+      const row = `| [\`${code}\`](#${code}) | ${closeCode} | ${again} | ${title} |`;
+      expect(page.split("\n")).toContain(row);
+      const [summary, ...list] = sectionOf(code)
+        .split("\n")
+        .filter((line) => line !== "");
+      expect(summary).toBe(`Close code ${closeCode}, ${again}: “${title}”`);
+      expect(list.map((line) => /^- \*\*(\w+):\*\* .+\.$/.exec(line)?.[1])).toEqual([
+        "Cause",
+        "Operator",
+        "Client",
+      ]);
+    },
+  );
 
   it.each(configErrorCodes)("shows what throws %s, and nothing else under its heading", (code) => {
     const thrown = examplesIn("errors.md", sectionOf(code))

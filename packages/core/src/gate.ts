@@ -43,10 +43,21 @@ export {
   sourceOf,
   trailOf,
 } from "./handshake/handshake.ts";
+export { grantedTo } from "./handshake/identity.ts";
 export { protocolToAnswer } from "./handshake/protocol-to-answer.ts";
 export { openingRefusal } from "./handshake/validity.ts";
 export { compileRanges } from "./parse/address-range.ts";
 export { isHeaderValue, isHttpToken, trimBlanks } from "./parse/http-token.ts";
 export { clientKey, type IpAddress, parsePeerAddress } from "./parse/ip-address.ts";
 export { boundThumbprint } from "./tokens/bound-thumbprint.ts";
+export {
+  closeWith,
+  isLeaving,
+  isMessageSocket,
+  listenTo,
+  type MessagePayload,
+  type MessageSocket,
+  payloadOf,
+} from "./sockets/message-socket.ts";
+export { takeUnits } from "./stores/gcra.ts";
 export { invalidToken } from "./tokens/extract-token.ts";

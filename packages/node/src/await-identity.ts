@@ -1,11 +1,18 @@
 import { Buffer } from "node:buffer";
 import type { IncomingMessage } from "node:http";
 import type { Identity } from "@firmshake/core";
+import {
+  closeWith,
+  isLeaving,
+  listenTo,
+  type MessagePayload,
+  type MessageSocket,
+  payloadOf,
+} from "@firmshake/core/gate";
 import { ignore } from "./answer-on-socket.ts";
 import { addIdentity, type Connection, connectionOf } from "./connection.ts";
 import type { FirstMessageOptions } from "./first-message.ts";
 import { identityFrom } from "./identity.ts";
-import { closeWith, isLeaving, listenTo, type MessageSocket, textIn } from "./message-socket.ts";
 
 /** What a socket has to keep to until it is authenticated. */
 export interface Terms {
@@ -83,7 +90,7 @@ export function awaitIdentity(
     if (isOver) return;
     messages++;
     if (messages > maxMessages) return refuse(early);
-    const text = textIn(message, isBinary);
+    const text = textOf(payloadOf(message, isBinary));
     if (text === undefined) return refuse(notText);
     messageBytes += Buffer.byteLength(text);
     if (messageBytes > maxBytes) return refuse(tooMuch);
@@ -156,4 +163,12 @@ export function awaitIdentity(
       ignore,
     );
   }
+}
+
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+
+function textOf(payload: MessagePayload | undefined): string | undefined {
+  if (payload?.isText !== true) return undefined;
+  const { data } = payload;
+  return typeof data === "string" ? data : decoder.decode(data);
 }

@@ -204,8 +204,8 @@ function conclude(held: Held, given: Ruling): boolean {
   const ruling = redeemRuling(given, handshake);
   if (ruling.outcome === "permitted") {
     if (target.isGone()) return abandon(held, ruling);
-    const { identity } = handshake;
-    const unwelcome = identity && holding.conduct?.refusalFor(handshake, identity);
+    const known = handshake.identity;
+    const unwelcome = known && holding.conduct?.refusalFor(handshake, known);
     if (unwelcome !== undefined) return refuseWith(held, unwelcome, ruling);
     if (target.isBodyTouched()) return refuseWith(held, bodyTouched, ruling);
     if (target.earlyBytes() > holding.maxEarlyBytes) {

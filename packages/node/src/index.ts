@@ -1,4 +1,5 @@
 export * from "@firmshake/core";
+export type { MessageSocket } from "@firmshake/core/gate";
 export { type Attachable, attach, type Policy } from "./attach.ts";
 export {
   type BindSessionsOptions,
@@ -23,7 +24,6 @@ export {
 } from "./first-message.ts";
 export type { Gate, GateOptions } from "./gate.ts";
 export { identity, type SignedIn } from "./identity.ts";
-export type { MessageSocket } from "./message-socket.ts";
 export type { OverloadOptions } from "./overload.ts";
 export { requestOf } from "./request-of.ts";
 export type { Ruling, Upgrade, UpgradeHandler } from "./ruling.ts";

@@ -4,6 +4,7 @@ const core = require("@firmshake/core");
 const { allowWith, attach, connectionOf, guard, origin } = require("@firmshake/express");
 const { firmshake } = require("@firmshake/fastify");
 const koa = require("@firmshake/koa");
+const { messages } = require("@firmshake/messages");
 const node = require("@firmshake/node");
 const express = require("express");
 const fastify = require("fastify");
@@ -11,6 +12,7 @@ const { WebSocket, WebSocketServer } = require("ws");
 
 assert.equal(node.guard, core.guard, "there is one copy of core");
 assert.equal(koa.origin, origin, "and of what adapters share");
+assert.throws(() => messages({}), core.ConfigError);
 
 async function main() {
   const imported = await import("@firmshake/core");

@@ -6,6 +6,7 @@ import { FirmSocket } from "@firmshake/client";
 import { type Answer, type Check, ConfigError, handshakeFrom } from "@firmshake/core";
 import { allowWith, attach, connectionOf, guard, origin } from "@firmshake/express";
 import { type KoaContext, guard as koaGuard } from "@firmshake/koa";
+import { everybody, message, messages } from "@firmshake/messages";
 import type { GateOptions } from "@firmshake/node";
 import express from "express";
 import { WebSocket, WebSocketServer } from "ws";
@@ -29,8 +30,8 @@ await once(server, "listening");
 const url = `ws://127.0.0.1:${(server.address() as AddressInfo).port}/chat`;
 
 const accepted = new WebSocket(url, { origin: "https://app.example.com" });
-const [message] = (await once(accepted, "message")) as [Buffer];
-assert.equal(String(message), "lobby");
+const [greeting] = (await once(accepted, "message")) as [Buffer];
+assert.equal(String(greeting), "lobby");
 accepted.close();
 
 // The types of browsers are not there, and not needed.
@@ -55,6 +56,17 @@ assert.throws(() => origin(["*"]), ConfigError);
 // The types of Koa are not there, and not needed.
 const mountable: (ctx: KoaContext, next: () => Promise<unknown>) => unknown = koaGuard(inLobby);
 assert.equal(typeof mountable, "function");
+
+// A compiled schema needs no library; what it says reaches the handler.
+const say = message({
+  schema: (value: unknown): value is { readonly text: string } =>
+    typeof (value as { readonly text?: unknown }).text === "string",
+  allow: everybody,
+});
+const protocol = messages({ types: { say }, onError: () => undefined });
+const listenTo = (one: WebSocket): (() => void) =>
+  protocol.listen(one, { connection: {}, on: { say: ({ text }) => text.length } });
+assert.equal(typeof listenTo, "function");
 
 export type { Answer };
 

@@ -10,7 +10,7 @@ import { MemoryStore } from "express-rate-limit";
 import fc from "fast-check";
 import { RateLimiterMemory, RateLimiterRes } from "rate-limiter-flexible";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { takeOne } from "../../../packages/core/src/stores/gcra.ts";
+import { takeUnits } from "../../../packages/core/src/stores/gcra.ts";
 import { thrownBy } from "../../support/handshakes.ts";
 
 const rule = { limit: 2, windowMs: 1_000 };
@@ -94,7 +94,7 @@ describe("the generic cell rate algorithm", () => {
           let allowed = 0;
           for (const step of steps) {
             now += step;
-            const result = takeOne(fullAt, now, given);
+            const result = takeUnits(fullAt, now, given);
             fullAt = result.fullAt;
             if (result.isAllowed) allowed++;
             expect(allowed).toBeLessThanOrEqual(
@@ -120,7 +120,7 @@ describe("the generic cell rate algorithm", () => {
           for (const step of steps) {
             now += step;
             const slow = bucket(now);
-            const result = takeOne(fullAt, now, given);
+            const result = takeUnits(fullAt, now, given);
             fullAt = result.fullAt;
             expect(result.isAllowed).toBe(slow.isAllowed);
             expect(result.remaining).toBe(slow.whole);
@@ -143,12 +143,12 @@ describe("the generic cell rate algorithm", () => {
           const interval = given.windowMs / given.limit;
           for (const step of steps) {
             now += step;
-            const result = takeOne(fullAt, now, given);
+            const result = takeUnits(fullAt, now, given);
             fullAt = result.fullAt;
             if (result.retryAfterMs === 0) continue;
-            expect(takeOne(fullAt, now + result.retryAfterMs, given).isAllowed).toBe(true);
+            expect(takeUnits(fullAt, now + result.retryAfterMs, given).isAllowed).toBe(true);
             expect(
-              takeOne(fullAt, now + result.retryAfterMs - interval / 100, given).isAllowed,
+              takeUnits(fullAt, now + result.retryAfterMs - interval / 100, given).isAllowed,
             ).toBe(false);
           }
         },
@@ -165,8 +165,8 @@ describe("the generic cell rate algorithm", () => {
         fc.nat(10_000),
         fc.nat(10_000),
         (given, fullAt, now, wait) => {
-          const earlier = takeOne(fullAt, now, given);
-          const later = takeOne(fullAt, now + wait, given);
+          const earlier = takeUnits(fullAt, now, given);
+          const later = takeUnits(fullAt, now + wait, given);
           if (earlier.isAllowed) expect(later.isAllowed).toBe(true);
           expect(later.remaining).toBeGreaterThanOrEqual(earlier.remaining);
           expect(earlier.remaining).toBeLessThan(given.limit);
@@ -180,8 +180,8 @@ describe("the generic cell rate algorithm", () => {
   });
 
   it("moves nothing for what it refuses", () => {
-    const first = takeOne(0, 0, { limit: 1, windowMs: 100 });
-    const second = takeOne(first.fullAt, 50, { limit: 1, windowMs: 100 });
+    const first = takeUnits(0, 0, { limit: 1, windowMs: 100 });
+    const second = takeUnits(first.fullAt, 50, { limit: 1, windowMs: 100 });
     expect([second.isAllowed, second.fullAt]).toEqual([false, first.fullAt]);
   });
 });

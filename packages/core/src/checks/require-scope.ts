@@ -1,7 +1,7 @@
 import { ConfigError } from "../config/config-error.ts";
 import { allow, refuse } from "../decision/decision.ts";
 import { type Check, defineCheck, ranks } from "../guard/check.ts";
-import { claimOf, type Identity } from "../handshake/identity.ts";
+import { grantedTo } from "../handshake/identity.ts";
 import { challenge } from "../tokens/challenge.ts";
 import { bearerRefusals } from "../tokens/token-refusals.ts";
 
@@ -48,13 +48,6 @@ export function requireScope(...scopes: readonly [string, ...string[]]): Check {
     },
   );
 }
-
-const grantedTo = ({ claims }: Identity): readonly unknown[] =>
-  ["scope", "scp"].flatMap((name): readonly unknown[] => {
-    const value = claimOf(claims, name);
-    if (typeof value === "string") return value.split(" ");
-    return Array.isArray(value) ? value : [];
-  });
 
 /** `scope-token` of RFC 6749 §3.3: printable ASCII without the blank, the quotation mark and the backslash. */
 const isScope = (scope: unknown): boolean =>

@@ -13,3 +13,11 @@ export interface Identity {
 /** A claim of the identity's own, never what its prototype has. */
 export const claimOf = (claims: Identity["claims"], name: string): unknown =>
   Object.hasOwn(claims, name) ? claims[name] : undefined;
+
+/** The names of the scopes that were granted: one text with blanks between (RFC 6749 §3.3), or a list. */
+export const grantedTo = ({ claims }: Identity): readonly unknown[] =>
+  ["scope", "scp"].flatMap((name): readonly unknown[] => {
+    const value = claimOf(claims, name);
+    if (typeof value === "string") return value.split(" ");
+    return Array.isArray(value) ? value : [];
+  });

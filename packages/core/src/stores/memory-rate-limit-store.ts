@@ -1,5 +1,5 @@
 import { aFunction, aPositiveInteger, readOptions } from "../config/options.ts";
-import { takeOne } from "./gcra.ts";
+import { takeUnits } from "./gcra.ts";
 import type { RateLimitResult, RateLimitRule, RateLimitStore } from "./rate-limit-store.ts";
 
 /** What {@link memoryRateLimitStore} takes. */
@@ -84,7 +84,7 @@ export function memoryRateLimitStore(options: MemoryRateLimitStoreOptions = {}):
     const wasBlocked = blocked.get(key);
     const before = wasBlocked ?? open.get(key);
     if (before === undefined && !makeRoom(key, time)) return noRoom(rule);
-    const result = takeOne(before ?? time, time, rule);
+    const result = takeUnits(before ?? time, time, rule);
     if (before !== undefined) forget(wasBlocked === undefined ? open : blocked, key);
     const staysBlocked = !result.isAllowed || (wasBlocked !== undefined && wasBlocked > time);
     remember(staysBlocked ? blocked : open, key, result.fullAt);
@@ -95,7 +95,7 @@ export function memoryRateLimitStore(options: MemoryRateLimitStoreOptions = {}):
 
   function peek(key: string, rule: RateLimitRule): RateLimitResult {
     const time = now();
-    const result = takeOne(blocked.get(key) ?? open.get(key) ?? time, time, rule);
+    const result = takeUnits(blocked.get(key) ?? open.get(key) ?? time, time, rule);
     // What is refused is not counted by `take` either, and is remembered as refused.
     return result.isAllowed ? result : take(key, rule);
   }

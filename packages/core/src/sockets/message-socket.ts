@@ -1,5 +1,3 @@
-import { Buffer } from "node:buffer";
-
 /** What WebSocket libraries for Node have in common: `ws`, faye-websocket, `websocket`, and sockets in the manner of browsers. */
 export interface MessageSocket {
   /** As in browsers: above 1 it is closing, or closed. */
@@ -53,13 +51,48 @@ export function closeWith(socket: MessageSocket, code: number, reason: string): 
 export const isLeaving = ({ readyState }: MessageSocket): boolean =>
   typeof readyState === "number" && readyState > 1;
 
-/** The text that a library's message event gives, as an argument or in an event; undefined for bytes. */
-export function textIn(message: unknown, isBinary?: unknown): string | undefined {
-  if (typeof message === "string") return message;
-  if (Buffer.isBuffer(message)) return isBinary === false ? message.toString() : undefined;
-  const { data, utf8Data = data } = Object(message) as {
+/** What one message brought: text as such or as its UTF-8 bytes, or binary data. */
+export interface MessagePayload {
+  readonly data: string | Uint8Array;
+  readonly isText: boolean;
+}
+
+/**
+ * What a library's message event gives, as an argument or in an event; undefined where that is neither text nor bytes. Bytes are binary data
+ * unless the library says that they are not (`ws` from 8.0 on).
+ */
+export function payloadOf(message: unknown, isBinary?: unknown): MessagePayload | undefined {
+  if (typeof message === "string") return { data: message, isText: true };
+  const bytes = bytesIn(message);
+  if (bytes !== undefined) return { data: bytes, isText: isBinary === false };
+  const {
+    data,
+    utf8Data = data,
+    binaryData = utf8Data,
+  } = Object(message) as {
     readonly data?: unknown;
     readonly utf8Data?: unknown;
+    readonly binaryData?: unknown;
   };
-  return typeof utf8Data === "string" ? utf8Data : undefined;
+  if (typeof utf8Data === "string") return { data: utf8Data, isText: true };
+  const within = bytesIn(binaryData);
+  return within && { data: within, isText: false };
+}
+
+function bytesIn(value: unknown): Uint8Array | undefined {
+  if (value instanceof Uint8Array) return value;
+  if (value instanceof ArrayBuffer) return new Uint8Array(value);
+  return Array.isArray(value) && value.length > 0 ? joined(value) : undefined;
+}
+
+/** `ws` gives the fragments of a message where it was told to (`binaryType`). */
+function joined(fragments: readonly unknown[]): Uint8Array | undefined {
+  if (!fragments.every((one) => one instanceof Uint8Array)) return undefined;
+  const bytes = new Uint8Array(fragments.reduce((sum, { length }) => sum + length, 0));
+  let offset = 0;
+  for (const fragment of fragments) {
+    bytes.set(fragment, offset);
+    offset += fragment.length;
+  }
+  return bytes;
 }
