@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import type { Summary } from "./report.ts";
 
 /** Why a run ends before all of its checks have run. */
@@ -50,6 +51,8 @@ export function openBudget({
   signal,
 }: BudgetBounds): Budget {
   const over = new AbortController();
+  // Each connection that is open listens; there are as many as WS-RATE-2 holds.
+  setMaxListeners(0, over.signal);
   let cause: CutShort | undefined;
   let handshakes = 0;
   let bytesSent = 0;
