@@ -1,5 +1,12 @@
 import { randomBytes } from "node:crypto";
-import { type Frame, type FrameSketch, frameBytes, opcodes, readFrame } from "./frame.ts";
+import {
+  compressedBit,
+  type Frame,
+  type FrameSketch,
+  frameBytes,
+  opcodes,
+  readFrame,
+} from "./frame.ts";
 import type { Wire } from "./wire.ts";
 
 /** What a WebSocket connection showed while it was listened to. */
@@ -35,8 +42,16 @@ export interface Connection {
 const maxPayloadBytes = 65_536;
 const maxKeptMessages = 20;
 
-/** Engine.IO's ping and pong are messages of their own. */
-export function openConnection(wire: Wire, isEngineIo: boolean): Connection {
+/** What was agreed on before the first frame. */
+export interface Agreement {
+  /** Engine.IO's ping and pong are messages of their own. */
+  readonly isEngineIo: boolean;
+  /** Compressed messages are taken, and never inflated. */
+  readonly isCompressed: boolean;
+}
+
+export function openConnection(wire: Wire, { isEngineIo, isCompressed }: Agreement): Connection {
+  const allowedBits = isCompressed ? compressedBit : 0;
   const messages: string[] = [];
   let bytes = 0;
   let closeCode: number | undefined;
@@ -47,15 +62,31 @@ export function openConnection(wire: Wire, isEngineIo: boolean): Connection {
   const sendText = (text: string): void => send({ opcode: opcodes.text, payload: text });
 
   const next = async (timeoutMs: number): Promise<Frame | undefined> => {
-    const found = await wire.wait((kept) => readFrame(kept, maxPayloadBytes), timeoutMs);
+    const found = await wire.wait(
+      (kept) => readFrame(kept, maxPayloadBytes, allowedBits),
+      timeoutMs,
+    );
     if (found === "timeout") return undefined;
     if (found === "ended" || found === "overfull" || found === "invalid") {
       isOver = true;
       return undefined;
     }
-    wire.take(found.size);
     bytes += found.size;
-    return found.frame;
+    if (await discard(found.size, timeoutMs)) return found.frame;
+    isOver = wire.isEnded();
+    return undefined;
+  };
+
+  /** Takes what has arrived of these bytes, and the rest as it comes. */
+  const discard = async (size: number, timeoutMs: number): Promise<boolean> => {
+    for (let left = size; ; ) {
+      const taken = Math.min(left, wire.peek().length);
+      wire.take(taken);
+      left -= taken;
+      if (left === 0) return true;
+      const more = await wire.wait((kept) => (kept.length > 0 ? true : undefined), timeoutMs);
+      if (more !== true) return false;
+    }
   };
 
   /** Ends with what was wanted, with undefined when the time is up or the connection is over. */
@@ -119,7 +150,8 @@ export function openConnection(wire: Wire, isEngineIo: boolean): Connection {
 /** RFC 6455 §7.4.1. */
 const normalClosure = Buffer.from([0x03, 0xe8]);
 
-function messageIn({ opcode, payload }: Frame): string | undefined {
+function messageIn({ opcode, payload, reservedBits }: Frame): string | undefined {
+  if (reservedBits !== 0) return `[compressed, ${payload.length} bytes]`;
   if (opcode === opcodes.text) return payload.toString("utf8", 0, 8_192);
   return opcode === opcodes.binary || opcode === opcodes.continuation
     ? `[binary, ${payload.length} bytes]`
