@@ -41,6 +41,9 @@ export interface Connection {
 
 const maxPayloadBytes = 65_536;
 const maxKeptMessages = 20;
+const maxFramesAtOnce = 512;
+/** A server that pings more often than that is not answered any further. */
+const maxPongs = 10_000;
 
 /** What was agreed on before the first frame. */
 export interface Agreement {
@@ -57,6 +60,7 @@ export function openConnection(wire: Wire, { isEngineIo, isCompressed }: Agreeme
   let closeCode: number | undefined;
   let closeReason: string | undefined;
   let isOver = false;
+  let pongs = 0;
 
   const send = (frame: FrameSketch): void => wire.send(frameBytes(frame));
   const sendText = (text: string): void => send({ opcode: opcodes.text, payload: text });
@@ -95,7 +99,9 @@ export function openConnection(wire: Wire, { isEngineIo, isCompressed }: Agreeme
     look: (frame: Frame, text: string | undefined) => Value | undefined,
   ): Promise<Value | undefined> => {
     const until = performance.now() + timeoutMs;
-    while (!isOver) {
+    for (let frames = 1; !isOver; frames++) {
+      // Frames that have arrived are read without a pause: timers, the run's own among them, need one.
+      if (frames % maxFramesAtOnce === 0) await new Promise((resolve) => setImmediate(resolve));
       const leftMs = until - performance.now();
       if (leftMs <= 0) return undefined;
       const frame = await next(leftMs);
@@ -108,7 +114,7 @@ export function openConnection(wire: Wire, { isEngineIo, isCompressed }: Agreeme
           closeReason = frame.payload.subarray(2).toString();
         }
       } else if (frame.opcode === opcodes.ping) {
-        send({ opcode: opcodes.pong, payload: frame.payload });
+        if (pongs++ < maxPongs) send({ opcode: opcodes.pong, payload: frame.payload });
       } else if (isEngineIo && text === "2") {
         sendText("3");
       } else if (text !== undefined && messages.length < maxKeptMessages) {
