@@ -261,7 +261,7 @@ const weak: readonly Row[] = [
     id: "WS-ORIGIN-8",
     name: "takes one of several",
     serve: ruled((request) => textOf(request).split(", ").includes(appOrigin)),
-    options: ofApp,
+    options: { ...ofApp, intrusive: true },
     severity: "low",
   },
   {
@@ -308,6 +308,7 @@ const weak: readonly Row[] = [
     id: "WS-HOST-2",
     name: "takes digits for an address",
     serve: ruled((request) => /^[\d.]+(?::\d+)?$/.test(request.headers.host ?? "")),
+    options: { intrusive: true },
     severity: "medium",
   },
   { id: "WS-HOST-3", name: "looks at one Host", serve: ruled(() => true), severity: "low" },
@@ -576,8 +577,20 @@ const weak: readonly Row[] = [
     serve: ruled((request) => forwarded(request) === "10.0.0.1"),
     severity: "high",
   },
-  { id: "WS-FRAME-1", name: "takes them", serve: serveCarelessly, severity: "medium" },
-  { id: "WS-FRAME-2", name: "waits for 1 GiB", serve: serveCarelessly, severity: "medium" },
+  {
+    id: "WS-FRAME-1",
+    name: "takes them",
+    serve: serveCarelessly,
+    options: { intrusive: true },
+    severity: "medium",
+  },
+  {
+    id: "WS-FRAME-2",
+    name: "waits for 1 GiB",
+    serve: serveCarelessly,
+    options: { intrusive: true },
+    severity: "medium",
+  },
   {
     id: "WS-FRAME-4",
     name: "is ws 8.16.0",
@@ -664,7 +677,12 @@ const sound: readonly Row[] = [
       "WS-ORIGIN-10",
       "WS-INFO-3",
     ] as const
-  ).map((id) => ({ id, name: "compares with a list", serve: ruled(isOwn), options: ofApp })),
+  ).map((id) => ({
+    id,
+    name: "compares with a list",
+    serve: ruled(isOwn),
+    options: { ...ofApp, intrusive: true },
+  })),
   ...(
     [
       "WS-ORIGIN-1",
