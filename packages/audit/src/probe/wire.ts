@@ -35,7 +35,7 @@ export interface Wire {
 }
 
 /** More than any answer to a handshake and its first messages need. */
-export const maxKeptBytes = 131_072;
+const maxKeptBytes = 131_072;
 /** How long a server may take to close its side after the audit has closed its own. */
 const farewellMs = 150;
 
