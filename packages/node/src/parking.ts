@@ -1,5 +1,5 @@
 import type { Handshake } from "@firmshake/core";
-import { clientKey, parsePeerAddress } from "@firmshake/core/gate";
+import { clientKey, forwardedOf } from "@firmshake/core/gate";
 
 /** The handshakes that wait for a decision, bounded in all and for each address. */
 export interface Parking {
@@ -34,9 +34,7 @@ export function parking(maxPending: number, maxPendingPerAddress: number): Parki
   };
 }
 
-const ipv6PrefixBits = 56;
-
-function keyOf({ clientAddress }: Handshake): string {
-  const address = parsePeerAddress(clientAddress);
-  return address === undefined ? "unknown" : clientKey(address, ipv6PrefixBits);
+function keyOf(handshake: Handshake): string {
+  const { address } = forwardedOf(handshake);
+  return address === undefined ? "unknown" : clientKey(address);
 }

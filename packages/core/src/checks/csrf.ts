@@ -16,7 +16,7 @@ import {
 } from "../decision/decision.ts";
 import { type Check, defineCheck, isPromiseLike, ranks } from "../guard/check.ts";
 import type { Handshake } from "../handshake/handshake.ts";
-import { encodeBase64url, isCanonicalBase64url } from "../parse/base64url.ts";
+import { is256Bits, randomBase64url } from "../parse/base64url.ts";
 import { isHttpToken } from "../parse/http-token.ts";
 import { cookieValues } from "../tokens/cookie-token.ts";
 import { csrfSignatures } from "../tokens/csrf-signature.ts";
@@ -108,7 +108,8 @@ export function csrf(options: CsrfOptions): Csrf {
 
   async function issue(sessionId: string, held?: string): Promise<IssuedCsrf> {
     readOptions("issue", { sessionId }, { sessionId: aText }, ["sessionId"]);
-    const nonce = nonceIn(held === undefined ? [] : cookieValues([held], name)) ?? freshNonce();
+    const nonce =
+      nonceIn(held === undefined ? [] : cookieValues([held], name)) ?? randomBase64url();
     const expires = Math.floor((now() + lifetimeMs) / 1000);
     const signature = await signatures.sign({ expires, nonce, sessionId });
     return Object.freeze({
@@ -175,23 +176,18 @@ const refusals: TokenRefusals = {
   invalid: refusal,
 };
 
-/** 32 bytes in base64url. */
-const isSha256Size = (text: string): boolean => text.length === 43 && isCanonicalBase64url(text);
-
 function partsOf(
   token: string,
 ): { readonly expires: number; readonly signature: string } | undefined {
   const [expires = "", signature = "", ...others] = token.split(".");
-  const isOne = others.length === 0 && /^[1-9]\d{0,11}$/.test(expires) && isSha256Size(signature);
+  const isOne = others.length === 0 && /^[1-9]\d{0,11}$/.test(expires) && is256Bits(signature);
   return isOne ? { expires: Number(expires), signature } : undefined;
 }
 
 /** Of one cookie alone: of two, nobody knows which is ours. */
 function nonceIn([nonce, ...others]: readonly string[]): string | undefined {
-  return nonce !== undefined && others.length === 0 && isSha256Size(nonce) ? nonce : undefined;
+  return others.length === 0 && is256Bits(nonce) ? nonce : undefined;
 }
-
-const freshNonce = (): string => encodeBase64url(crypto.getRandomValues(new Uint8Array(32)));
 
 const someSecrets: OptionRule = {
   expected: "a Uint8Array of 32 random bytes or more, or a non-empty list of them",

@@ -15,7 +15,7 @@ import { allowWith, type Decision, isRefusal, type Refusal, refuse } from "../de
 import { type Check, defineCheck, ranks } from "../guard/check.ts";
 import type { Handshake } from "../handshake/handshake.ts";
 import type { Identity } from "../handshake/identity.ts";
-import { encodeBase64url, isCanonicalBase64url } from "../parse/base64url.ts";
+import { encodeBase64url, is256Bits, randomBase64url } from "../parse/base64url.ts";
 import { deepFrozen } from "../parse/deep-frozen.ts";
 import { parsePeerAddress } from "../parse/ip-address.ts";
 import { isOtherSchemeOrigin, parseSerializedOrigin } from "../parse/serialized-origin.ts";
@@ -129,7 +129,7 @@ export function tickets(options: TicketsOptions = {}): Tickets {
 
   async function issue(wish: TicketWish): Promise<IssuedTicket> {
     const { path, expiresAt = Number.POSITIVE_INFINITY, ...rest } = readWish(wish, bindings);
-    const ticket = encodeBase64url(crypto.getRandomValues(new Uint8Array(32)));
+    const ticket = randomBase64url();
     const endsAt = Math.min(now() + lifetimeMs, expiresAt);
     const record: TicketRecord = {
       ...rest,
@@ -176,7 +176,7 @@ export function tickets(options: TicketsOptions = {}): Tickets {
 
   /** What could not be let in whatever the store says spends no ticket. */
   function unusable({ ticket, proof }: Presented): Refusal | undefined {
-    if (!isTicket(ticket) || (proofs === undefined && proof !== undefined)) return noTicket;
+    if (!is256Bits(ticket) || (proofs === undefined && proof !== undefined)) return noTicket;
     return proof === undefined ? proofs?.invalid("no proof behind the ticket") : undefined;
   }
 
@@ -231,9 +231,6 @@ function presentedIn(text: string): Presented {
     : { ticket: text.slice(0, tilde), proof: text.slice(tilde + 1) };
 }
 
-/** 32 bytes in base64url, as thumbprints are. */
-const isTicket = (text: string): boolean => text.length === 43 && isCanonicalBase64url(text);
-
 async function keyOf(ticket: string): Promise<string> {
   const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(ticket));
   return encodeBase64url(new Uint8Array(digest));
@@ -275,7 +272,7 @@ const anOrigin: OptionRule = {
 
 const aThumbprint: OptionRule = {
   expected: "a SHA-256 thumbprint in base64url",
-  accepts: (value) => typeof value === "string" && isTicket(value),
+  accepts: is256Bits,
 };
 
 /** @throws {@link ConfigError} for paths that no handshake could have. */

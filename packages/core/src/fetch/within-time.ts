@@ -1,3 +1,5 @@
+import { deadline } from "./deadline.ts";
+
 /**
  * What the function brings in time; its signal aborts when the time is over, or with the signal that is given. Also ends then where what
  * the function waits for does not look at its signal.
@@ -7,8 +9,7 @@ export function withinTime<Value>(
   run: (signal: AbortSignal) => PromiseLike<Value> | Value,
   outer?: AbortSignal,
 ): Promise<Value> {
-  const deadline = AbortSignal.timeout(timeoutMs);
-  const signal = outer === undefined ? deadline : AbortSignal.any([outer, deadline]);
+  const signal = deadline(timeoutMs, outer);
   return new Promise((resolve, reject) => {
     signal.addEventListener("abort", () => reject(signal.reason), { once: true });
     signal.throwIfAborted();

@@ -1,4 +1,5 @@
 import { anything, aText, aTimeoutMs, oneOf, readOptions } from "../config/options.ts";
+import { deadline } from "../fetch/deadline.ts";
 import { createHandshake, type Handshake, type TlsFacts, type Transport } from "./handshake.ts";
 import { type ProxyTrust, type TrustedProxiesOptions, trustedProxies } from "./proxy-trust.ts";
 
@@ -76,7 +77,7 @@ export function handshakeFrom(request: RequestLike, options: HandshakeFromOption
       showsConnectionHeader: false,
       peerAddress: () => peerAddress,
       tls: () => (url.protocol === "https:" || url.protocol === "wss:" ? tlsOnly : undefined),
-      signal: () => signalOf(request, timeoutMs),
+      signal: () => deadline(timeoutMs, request.signal),
     },
     trustProxy === undefined ? undefined : trustedProxies(trustProxy),
   );
@@ -99,8 +100,3 @@ const tlsOnly: TlsFacts = Object.freeze({
   serverName: undefined,
   isClientAuthorized: false,
 });
-
-function signalOf(request: RequestLike, timeoutMs: number): AbortSignal {
-  const deadline = AbortSignal.timeout(timeoutMs);
-  return request.signal === undefined ? deadline : AbortSignal.any([request.signal, deadline]);
-}

@@ -23,6 +23,14 @@ export function encodeBase64url(bytes: Uint8Array): string {
   return text.replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
 }
 
+/** 256 random bits. */
+export const randomBase64url = (): string =>
+  encodeBase64url(crypto.getRandomValues(new Uint8Array(32)));
+
+/** Whether it has the size of {@link randomBase64url}, and of a SHA-256. */
+export const is256Bits = (value: unknown): value is string =>
+  typeof value === "string" && value.length === 43 && isCanonicalBase64url(value);
+
 /** Decodes canonical base64url; undefined for what is none. */
 export function decodeBytes(text: string): Uint8Array<ArrayBuffer> | undefined {
   if (!isCanonicalBase64url(text)) return undefined;

@@ -93,8 +93,8 @@ function ipv4Of(bits: number): Ipv4Address {
   return { family: 4, bits, text };
 }
 
-/** What tells one client from another: everyone behind one access line is one, and that has a prefix of IPv6. */
-export const clientKey = (client: IpAddress, ipv6PrefixBits: number): string =>
+/** What tells one client from another: everyone behind one access line is one, and that usually has a prefix of 56 bits of IPv6. */
+export const clientKey = (client: IpAddress, ipv6PrefixBits = 56): string =>
   client.family === 4 ? client.text : `${prefixOf(client, ipv6PrefixBits)}/${ipv6PrefixBits}`;
 
 /** The address with all but its first bits cleared, as text: a key for everyone behind one prefix. */

@@ -1,4 +1,4 @@
-import { isCanonicalBase64url } from "../parse/base64url.ts";
+import { is256Bits } from "../parse/base64url.ts";
 
 /**
  * The thumbprint of the one key that a token is bound to by `cnf.jkt` (RFC 9449 §6.1). Undefined where there is none, or something beside it:
@@ -7,8 +7,5 @@ import { isCanonicalBase64url } from "../parse/base64url.ts";
 export function boundThumbprint({ cnf }: Readonly<Record<string, unknown>>): string | undefined {
   if (typeof cnf !== "object" || cnf === null) return undefined;
   const [[name, value] = [], ...others] = Object.entries(cnf);
-  return name === "jkt" && others.length === 0 && isSha256(value) ? value : undefined;
+  return name === "jkt" && others.length === 0 && is256Bits(value) ? value : undefined;
 }
-
-const isSha256 = (value: unknown): value is string =>
-  typeof value === "string" && value.length === 43 && isCanonicalBase64url(value);

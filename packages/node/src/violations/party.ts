@@ -1,5 +1,5 @@
 import { ConfigError, type Handshake, type Identity } from "@firmshake/core";
-import { clientKey, parsePeerAddress } from "@firmshake/core/gate";
+import { clientKey, forwardedOf, parsePeerAddress } from "@firmshake/core/gate";
 
 /** Whom it is about: an address, or a subject with its issuer, if it has one. */
 export type Party =
@@ -21,7 +21,8 @@ export function partyOf(handshake: Handshake, identity: Identity | undefined): C
     // Longer ones would be memory that the client chooses.
     if (party.key.length <= maxKeyLength) return party;
   }
-  return addressParty(handshake.clientAddress ?? "unknown");
+  const { address } = forwardedOf(handshake);
+  return addressParty(address === undefined ? "unknown" : clientKey(address));
 }
 
 /**
@@ -33,9 +34,8 @@ export function partyIn(party: Party): CountedParty {
   if ("subject" in party && typeof party.subject === "string") {
     return subjectParty(party.subject, party.issuer ?? "");
   }
-  if ("address" in party && parsePeerAddress(party.address) !== undefined) {
-    return addressParty(party.address);
-  }
+  const address = "address" in party ? parsePeerAddress(party.address) : undefined;
+  if (address !== undefined) return addressParty(clientKey(address));
   throw new ConfigError(
     "ERR_FIRMSHAKE_OPTION_INVALID",
     "violations: write { address } with an IP address, or { subject, issuer }.",
@@ -43,14 +43,12 @@ export function partyIn(party: Party): CountedParty {
 }
 
 const maxKeyLength = 256;
-/** Everyone behind one access line is one client. */
-const ipv6PrefixBits = 56;
 
-function addressParty(text: string): CountedParty {
-  const ip = parsePeerAddress(text);
-  const address = ip === undefined ? text : clientKey(ip, ipv6PrefixBits);
-  return { key: `address ${address}`, address, subject: undefined };
-}
+const addressParty = (address: string): CountedParty => ({
+  key: `address ${address}`,
+  address,
+  subject: undefined,
+});
 
 /** A subject means something only together with who vouches for it (RFC 7519 §4.1.2). */
 const subjectParty = (subject: string, issuer: string): CountedParty => ({

@@ -18,9 +18,9 @@ export interface ViolationsOptions {
   readonly warnAt?: number;
   /** From how many points on new handshakes are refused with 429. Default 20. */
   readonly throttleAt?: number;
-  /** From how many points on open connections are closed (1008). Default 40. */
+  /** From how many points on `report` answers `closed`: whoever reports is to close the connection (1008). Default 40. */
   readonly closeAt?: number;
-  /** From how many points on everything is closed, and new handshakes are refused as `banned`, for `banMs`. Default 80. */
+  /** From how many points on `report` answers `banned`, and new handshakes are refused as such, for `banMs`. Default 80. */
   readonly banAt?: number;
   /** How long it takes until half of the points are gone, in milliseconds. Default 60,000. */
   readonly halfLifeMs?: number;
@@ -53,7 +53,8 @@ export interface StandingEvent {
 /** What somebody did is added up, whichever server and connection it was on. Made by {@link violations}. */
 export interface Violations {
   /**
-   * Adds points to whoever is behind a request that a gate let in. Their level is the answer; what follows from it is done by the gates.
+   * Adds points to whoever is behind a request that a gate let in. Their level is the answer. Gates keep them out of new handshakes by it; the
+   * connection that is open is the application's to close.
    *
    * @param kind - Of the table of points, or of your own.
    * @throws {@link ConfigError} `ERR_FIRMSHAKE_NOT_GUARDED` where no gate let the request in.
@@ -68,7 +69,7 @@ export interface Violations {
 
 /**
  * Adds up what clients do that is against the rules, in handshakes and in open connections: first the application is told, then new
- * handshakes are refused for a while, then connections are closed, then the client is banned. Points go by half-lives, so that who errs
+ * handshakes are refused for a while, then connections are to be closed, then the client is banned. Points go by half-lives, so that who errs
  * now and then stays where it is.
  *
  * Points are an identity's where one is known, else an address's: what a signed-in user does is not laid to others behind the same address.
@@ -89,7 +90,8 @@ export interface Violations {
  * attach(server, guard(origin(["https://app.example.com"])), { violations: conduct });
  * new WebSocketServer({ server }).on("connection", (socket, request) => {
  *   socket.on("message", (data) => {
- *     if (String(data).includes("casino")) conduct.report(request, "spam");
+ *     const standing = String(data).includes("casino") ? conduct.report(request, "spam") : "good";
+ *     if (standing === "closed" || standing === "banned") socket.close(1008);
  *   });
  * });
  * ```
@@ -98,7 +100,6 @@ export function violations(options: ViolationsOptions = {}): Violations {
   const { levels, halfLifeMs, banMs, points, maxKeys, onStanding, now } =
     readViolationsOptions(options);
   const ledger = makeLedger(maxKeys, halfLifeMs);
-  const watchers = new Set<Watcher>();
   const levelsBelowBan = levels.filter(({ standing }) => standing !== "banned");
   const throttleAt = levels.find(({ standing }) => standing === "throttled")?.from ?? Infinity;
 
@@ -117,8 +118,7 @@ export function violations(options: ViolationsOptions = {}): Violations {
     const standing = levelOf(sum, levels);
     if (standing === "banned") ledger.ban(party.key, time + banMs, time);
     if (standing !== before) {
-      const { key, address, subject } = party;
-      for (const watch of watchers) watch(key, standing);
+      const { address, subject } = party;
       tell({ standing, kind, points: Math.round(sum), address, subject });
     }
     return standing;
@@ -149,9 +149,7 @@ export function violations(options: ViolationsOptions = {}): Violations {
     standingOf: (party) => standingAt(partyIn(party).key, now()),
     ban: (party, forMs = banMs) => {
       const time = now();
-      const key = partyIn(party).key;
-      ledger.ban(key, time + forMs, time);
-      for (const watch of watchers) watch(key, "banned");
+      ledger.ban(partyIn(party).key, time + forMs, time);
     },
     pardon: (party) => ledger.forget(partyIn(party).key),
   });
@@ -161,10 +159,6 @@ export function violations(options: ViolationsOptions = {}): Violations {
     noteRefusal: (handshake, { code, reason }) => {
       // Who is kept out already is not kept out for longer by asking.
       if (reason !== throttled) note(partyOf(handshake, handshake.identity), code);
-    },
-    watch: (watcher) => {
-      watchers.add(watcher);
-      return () => void watchers.delete(watcher);
     },
   });
   return made;
@@ -178,11 +172,7 @@ export interface Conduct {
     identity: Identity | undefined,
   ) => Refusal | undefined;
   readonly noteRefusal: (handshake: Handshake, refusal: Refusal) => void;
-  /** Calls with each key that reaches another level. */
-  readonly watch: (watcher: Watcher) => () => void;
 }
-
-type Watcher = (key: string, standing: Standing) => void;
 
 const conducts = new WeakMap<Violations, Conduct>();
 

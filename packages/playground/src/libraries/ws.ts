@@ -34,7 +34,8 @@ export const ws: Library = {
   visit: async (host, { path, protocols, headers }) => {
     const socket = new WebSocket(`ws://${host}${path}`, [...protocols], { headers });
     const over = new AbortController();
-    const signal = AbortSignal.any([AbortSignal.timeout(patienceMs), over.signal]);
+    const { signal } = over;
+    AbortSignal.timeout(patienceMs).addEventListener("abort", () => over.abort());
     socket.on("close", () => over.abort());
     let status = 0;
     socket.on("upgrade", ({ statusCode = 0 }) => {
