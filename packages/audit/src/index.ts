@@ -1,0 +1,21 @@
+export { audit } from "./audit.ts";
+export { type CheckDescription, type CheckId, checkIds, checkList } from "./check-list.ts";
+export type { AuditLimits, AuditOptions } from "./options.ts";
+export {
+  type AuditEvent,
+  type AuditReport,
+  type Baseline,
+  type Evidence,
+  type Finding,
+  type OutcomeKind,
+  outcomeKinds,
+  type References,
+  type Remedy,
+  type RemedyExample,
+  type Severity,
+  type Stack,
+  type Summary,
+  severities,
+  type Verdict,
+  verdicts,
+} from "./report.ts";
