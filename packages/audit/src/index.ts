@@ -1,5 +1,6 @@
 export { audit } from "./audit.ts";
-export { type CheckDescription, type CheckId, checkIds, checkList } from "./check-list.ts";
+export { type CheckId, checkIds } from "./check-id.ts";
+export { type CheckDescription, checkList } from "./check-list.ts";
 export type { AuditLimits, AuditOptions } from "./options.ts";
 export {
   type AuditEvent,

@@ -1,4 +1,4 @@
-import type { CheckId } from "./check-list.ts";
+import type { CheckId } from "./check-id.ts";
 import type { AuditEvent } from "./report.ts";
 
 /** What {@link audit} is given besides the URL. */

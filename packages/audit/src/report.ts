@@ -1,4 +1,4 @@
-import type { CheckId } from "./check-list.ts";
+import type { CheckId } from "./check-id.ts";
 
 /** How bad it is where the check fails; the least first. */
 export const severities = ["info", "low", "medium", "high", "critical"] as const;

@@ -1,4 +1,4 @@
-import type { CheckId } from "../check-list.ts";
+import type { CheckId } from "../check-id.ts";
 import type { RemedyExample } from "../report.ts";
 
 /** The lines of code that mend what a check finds. */

@@ -22,6 +22,8 @@ export const configErrorCodes = [
   "ERR_FIRMSHAKE_SERVER_INVALID",
   "ERR_FIRMSHAKE_NOT_GUARDED",
   "ERR_FIRMSHAKE_NOT_ATTACHED",
+  "ERR_FIRMSHAKE_TARGET_INVALID",
+  "ERR_FIRMSHAKE_TARGET_PUBLIC",
 ] as const;
 
 /** One of {@link configErrorCodes}. */
