@@ -6,7 +6,7 @@ import { printable } from "../formats/printable.ts";
 import { type AuditOptions, audit, type Severity } from "../index.ts";
 import { readAcceptances } from "./acceptances.ts";
 import { assess, type Result } from "./assess.ts";
-import { type AuditFlags, auditOptions, placeOf, targetUrl } from "./audit-flags.ts";
+import { type AuditFlags, auditOptions, inFlags, placeOf, targetUrl } from "./audit-flags.ts";
 import { type Expectations, readExpectations } from "./expectations.ts";
 import { showProgress } from "./progress.ts";
 import type { Terminal } from "./terminal.ts";
@@ -84,6 +84,7 @@ async function auditOne(
     const report = await audit(url, { ...options, onProgress: progress.on });
     return { target, report, origins: await tryOrigins(url, options, expectations) };
   } catch (error) {
+    if (isWrongOption(error)) throw new UsageError(inFlags(sentenceOf(error)));
     return { target, problem: problemOf(error, target), origins: [] };
   } finally {
     progress.end();
@@ -119,8 +120,12 @@ function problemOf(error: unknown, target: string): string {
   if (code === "ERR_FIRMSHAKE_TARGET_PUBLIC") {
     return `${target} has a public address, so nothing was sent. ${whatIsSent({})} If it is yours, add --public.`;
   }
-  return sentenceOf(error).replace(/^audit: /, "");
+  return inFlags(sentenceOf(error));
 }
+
+/** What the engine says of an option would be the same of every target. */
+const isWrongOption = (error: unknown): boolean =>
+  /^ERR_FIRMSHAKE_OPTIONS?_/.test(String((error as { readonly code?: unknown }).code));
 
 function whatIsSent({ maxHandshakes = 400, intrusive }: Partial<AuditFlags>): string {
   const risky = intrusive === true ? ", and malformed data that may end a weak server" : "";

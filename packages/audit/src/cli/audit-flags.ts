@@ -43,14 +43,14 @@ export function auditOptions(flags: AuditFlags): AuditOptions {
   return {
     ...defined({ origin: flags.origin, message, plainPort }),
     headers: Object.fromEntries(credentialHeaders(flags)),
-    protocols: flags.protocol.map((text) => secretText("--protocol", text)),
-    secretParameters: query,
-    opening: flags.opening.map((text) => secretText("--opening", text)),
-    paths: flags.path,
     intrusive: flags.intrusive ?? false,
     allowPublic: flags.public ?? false,
     limits: limitsOf(flags),
     ...defined({
+      protocols: listOf(flags.protocol.map((text) => secretText("--protocol", text))),
+      secretParameters: listOf(query),
+      opening: listOf(flags.opening.map((text) => secretText("--opening", text))),
+      paths: listOf(flags.path),
       connectPayload: connectPayload === undefined ? undefined : payloadOf(connectPayload),
       certificateAuthorities: ca === undefined ? undefined : readText("--ca", ca),
       publicKey: publicKey === undefined ? undefined : readText("--public-key", publicKey),
@@ -175,6 +175,36 @@ async function outputOf(option: string, command: string): Promise<string> {
     throw new Error(`${option} failed: ${sentenceOf(error)}`);
   }
 }
+
+const listOf = (list: readonly string[]): readonly string[] | undefined =>
+  list.length === 0 ? undefined : list;
+
+/** What an engine's option is called on the command line, to be named in its complaints. */
+export function inFlags(complaint: string): string {
+  return complaint
+    .replace(/^audit: (?:limits: )?/, "")
+    .replace(/^"(\w+)"/, (_, name: string) => flagNames[name] ?? `"${name}"`)
+    .replace(/ \(ERR_\w+\)$/, "");
+}
+
+const flagNames: Readonly<Record<string, string>> = {
+  origin: "--origin",
+  headers: "--header",
+  protocols: "--protocol",
+  secretParameters: "--query",
+  opening: "--opening",
+  message: "--message",
+  paths: "--path",
+  plainPort: "--plain-port",
+  certificateAuthorities: "--ca",
+  publicKey: "--public-key",
+  expiredToken: "--expired-token",
+  wrongTokens: "--wrong-token",
+  waitMs: "--wait",
+  maxHandshakes: "--max-handshakes",
+  maxDurationMs: "--max-duration",
+  answerMs: "--answer-timeout",
+};
 
 type Defined<Given> = { readonly [Name in keyof Given]?: Exclude<Given[Name], undefined> };
 

@@ -1,6 +1,7 @@
 import { toJsonSchema } from "@valibot/to-json-schema";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { formatNames } from "../formats/all.ts";
+import { wrap } from "../formats/wrap.ts";
 import { checkList, severities } from "../index.ts";
 import { acceptancesSchema } from "./acceptances.ts";
 import { type AuditCommandFlags, auditCommand } from "./audit-command.ts";
@@ -129,10 +130,10 @@ function addAudit(root: Command, terminal: Terminal, end: (exitCode: number) => 
     .option("--quiet", "on standard output the verdicts alone")
     .addHelpText(
       "after",
-      `\n${secrets}\n\nExit code: 0 clean, 1 weak, 2 could not conclude.\n\nExamples:\n  firmshake audit ws://localhost:8080/chat\n  firmshake audit wss://localhost:8443/chat --origin https://app.example.com --token env:TOKEN\n  firmshake audit ws://localhost:8080/chat --output audit.html --output audit.sarif`,
+      `\n${wrap(secrets, terminal.width).join("\n")}\n\nExit code: 0 clean, 1 weak, 2 could not conclude.\n\nExamples:\n  firmshake audit ws://localhost:8080/chat\n  firmshake audit wss://localhost:8443/chat --origin https://app.example.com --token env:TOKEN\n  firmshake audit ws://localhost:8080/chat --output audit.html --output audit.sarif`,
     )
-    .action(async (urls: readonly string[], flags: AuditCommandFlags) => {
-      end(await auditCommand(urls, flags, terminal));
+    .action(async (urls: readonly string[], flags: Partial<AuditCommandFlags>) => {
+      end(await auditCommand(urls, { ...noLists, failOn: "low", ...flags }, terminal));
     });
 }
 
@@ -166,9 +167,12 @@ function addTry(root: Command, terminal: Terminal, end: (exitCode: number) => vo
     .addOption(list("--protocol <secret>", "a subprotocol to offer; may be repeated"))
     .option("--guard <name>", "the export's name or the guard's label, where there are several")
     .option("--json", "write JSON")
-    .addHelpText("after", `\n${secrets}\n\nExit code: 0 allowed, 1 refused, 2 failed.`)
+    .addHelpText(
+      "after",
+      `\n${wrap(secrets, terminal.width).join("\n")}\n\nExit code: 0 allowed, 1 refused, 2 failed.`,
+    )
     .action(async (file: string, flags: TryFlags) => {
-      end(await tryCommand(file, flags, terminal));
+      end(await tryCommand(file, { ...noLists, ...flags }, terminal));
     });
 }
 
@@ -205,11 +209,25 @@ function addSchema(root: Command, { out }: Terminal, end: (exitCode: number) => 
     });
 }
 
+/** What the options that may be repeated are where they were not given. */
+const noLists = {
+  cookie: [],
+  header: [],
+  protocol: [],
+  query: [],
+  opening: [],
+  path: [],
+  wrongToken: [],
+  only: [],
+  except: [],
+  output: [],
+} as const;
+
 /** An option that may be repeated. One that took all the words behind it would swallow the URL. */
 function list(flags: string, description: string): Option {
-  return new Option(flags, description)
-    .default([], "none")
-    .argParser((value: string, before: readonly string[]) => [...before, value]);
+  return new Option(flags, description).argParser(
+    (value: string, before: readonly string[] | undefined) => [...(before ?? []), value],
+  );
 }
 
 function number(text: string): number {
