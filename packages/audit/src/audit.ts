@@ -1,6 +1,6 @@
 import { readOptions } from "./audit-options.ts";
 import { openBudget, RunOver } from "./budget.ts";
-import { type Check, type Conclusion, inconclusive, skipped } from "./check.ts";
+import { type Check, type Conclusion, failed, inconclusive, skipped } from "./check.ts";
 import { type CheckId, checkIds } from "./check-id.ts";
 import { describe } from "./check-list.ts";
 import { allChecks } from "./checks/all.ts";
@@ -248,10 +248,10 @@ async function withLiveness(run: Run, conclusion: Conclusion): Promise<Conclusio
   if (conclusion.hasEndedServer || last === undefined) return conclusion;
   if (last.outcome.kind !== "unreachable" || last.sketch.route !== undefined) return conclusion;
   if (await run.isUp()) return conclusion;
+  const evidence = [run.evidence(last.outcome), ...conclusion.evidence];
   return {
-    ...conclusion,
+    ...failed("The server no longer answers since this was tried.", evidence, "high"),
     hasEndedServer: true,
-    reason: `${conclusion.reason} The server no longer answers since.`,
   };
 }
 

@@ -103,6 +103,7 @@ export const checkEntries: Readonly<Record<CheckId, Entry>> = {
   "WS-ORIGIN-8": {
     title: "Two Origins, or a malformed one, can connect",
     severity: "low",
+    isRisky: true,
     remedy:
       "Refuse a handshake with more than one Origin line, and an Origin that is not the exact text that browsers write.",
     ...crossSite,
@@ -132,6 +133,7 @@ export const checkEntries: Readonly<Record<CheckId, Entry>> = {
   "WS-HOST-2": {
     title: "Odd spellings of addresses pass as hosts",
     severity: "medium",
+    isRisky: true,
     remedy:
       "Accept addresses in their canonical spelling alone; everything else is a name, and has to be on the list.",
     ...rebinding,
@@ -438,12 +440,14 @@ export const checkEntries: Readonly<Record<CheckId, Entry>> = {
   "WS-FRAME-1": {
     title: "Unmasked frames are accepted",
     severity: "medium",
+    isRisky: true,
     remedy: "Update the library: RFC 6455 §5.1 demands that the connection be closed.",
     ...malformed,
   },
   "WS-FRAME-2": {
     title: "The size of messages is not limited",
     severity: "medium",
+    isRisky: true,
     remedy:
       "Set the library's limit (maxPayload, maxHttpBufferSize) to what your messages need, 64 KiB for most, and refuse by the announced length.",
     ...limits,

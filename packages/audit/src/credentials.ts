@@ -171,7 +171,7 @@ function changedLine([name, value]: Line, change: (secret: string) => string): L
 }
 
 /** Something that starts with a JSON object in base64url which names an algorithm. One run of letters after another: linear. */
-export function jwtIn(text: string): string | undefined {
+function jwtIn(text: string): string | undefined {
   const found = /eyJ[\w-]{4,}\.[\w-]+\.[\w-]*/.exec(text)?.[0];
   if (found === undefined) return undefined;
   try {
@@ -184,7 +184,7 @@ export function jwtIn(text: string): string | undefined {
 }
 
 /** Another text of the same length, with letters where there were letters and digits where there were digits. */
-export function sameShape(text: string): string {
+function sameShape(text: string): string {
   for (let attempt = 0; attempt < 10; attempt++) {
     const made = text
       .replace(/[a-z]/g, () => String.fromCharCode(0x61 + randomInt(26)))

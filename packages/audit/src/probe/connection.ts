@@ -1,5 +1,12 @@
 import { randomBytes } from "node:crypto";
-import { type Frame, type FrameSketch, frameBytes, opcodes, readFrame } from "./frame.ts";
+import {
+  compressedBit,
+  type Frame,
+  type FrameSketch,
+  frameBytes,
+  opcodes,
+  readFrame,
+} from "./frame.ts";
 import type { Wire } from "./wire.ts";
 
 /** What a WebSocket connection showed while it was listened to. */
@@ -34,28 +41,56 @@ export interface Connection {
 
 const maxPayloadBytes = 65_536;
 const maxKeptMessages = 20;
+const maxFramesAtOnce = 512;
+/** A server that pings more often than that is not answered any further. */
+const maxPongs = 10_000;
 
-/** Engine.IO's ping and pong are messages of their own. */
-export function openConnection(wire: Wire, isEngineIo: boolean): Connection {
+/** What was agreed on before the first frame. */
+export interface Agreement {
+  /** Engine.IO's ping and pong are messages of their own. */
+  readonly isEngineIo: boolean;
+  /** Compressed messages are taken, and never inflated. */
+  readonly isCompressed: boolean;
+}
+
+export function openConnection(wire: Wire, { isEngineIo, isCompressed }: Agreement): Connection {
+  const allowedBits = isCompressed ? compressedBit : 0;
   const messages: string[] = [];
   let bytes = 0;
   let closeCode: number | undefined;
   let closeReason: string | undefined;
   let isOver = false;
+  let pongs = 0;
 
   const send = (frame: FrameSketch): void => wire.send(frameBytes(frame));
   const sendText = (text: string): void => send({ opcode: opcodes.text, payload: text });
 
   const next = async (timeoutMs: number): Promise<Frame | undefined> => {
-    const found = await wire.wait((kept) => readFrame(kept, maxPayloadBytes), timeoutMs);
+    const found = await wire.wait(
+      (kept) => readFrame(kept, maxPayloadBytes, allowedBits),
+      timeoutMs,
+    );
     if (found === "timeout") return undefined;
     if (found === "ended" || found === "overfull" || found === "invalid") {
       isOver = true;
       return undefined;
     }
-    wire.take(found.size);
     bytes += found.size;
-    return found.frame;
+    if (await discard(found.size, timeoutMs)) return found.frame;
+    isOver = wire.isEnded();
+    return undefined;
+  };
+
+  /** Takes what has arrived of these bytes, and the rest as it comes. */
+  const discard = async (size: number, timeoutMs: number): Promise<boolean> => {
+    for (let left = size; ; ) {
+      const taken = Math.min(left, wire.peek().length);
+      wire.take(taken);
+      left -= taken;
+      if (left === 0) return true;
+      const more = await wire.wait((kept) => (kept.length > 0 ? true : undefined), timeoutMs);
+      if (more !== true) return false;
+    }
   };
 
   /** Ends with what was wanted, with undefined when the time is up or the connection is over. */
@@ -64,7 +99,9 @@ export function openConnection(wire: Wire, isEngineIo: boolean): Connection {
     look: (frame: Frame, text: string | undefined) => Value | undefined,
   ): Promise<Value | undefined> => {
     const until = performance.now() + timeoutMs;
-    while (!isOver) {
+    for (let frames = 1; !isOver; frames++) {
+      // Frames that have arrived are read without a pause: timers, the run's own among them, need one.
+      if (frames % maxFramesAtOnce === 0) await new Promise((resolve) => setImmediate(resolve));
       const leftMs = until - performance.now();
       if (leftMs <= 0) return undefined;
       const frame = await next(leftMs);
@@ -77,7 +114,7 @@ export function openConnection(wire: Wire, isEngineIo: boolean): Connection {
           closeReason = frame.payload.subarray(2).toString();
         }
       } else if (frame.opcode === opcodes.ping) {
-        send({ opcode: opcodes.pong, payload: frame.payload });
+        if (pongs++ < maxPongs) send({ opcode: opcodes.pong, payload: frame.payload });
       } else if (isEngineIo && text === "2") {
         sendText("3");
       } else if (text !== undefined && messages.length < maxKeptMessages) {
@@ -119,7 +156,8 @@ export function openConnection(wire: Wire, isEngineIo: boolean): Connection {
 /** RFC 6455 §7.4.1. */
 const normalClosure = Buffer.from([0x03, 0xe8]);
 
-function messageIn({ opcode, payload }: Frame): string | undefined {
+function messageIn({ opcode, payload, reservedBits }: Frame): string | undefined {
+  if (reservedBits !== 0) return `[compressed, ${payload.length} bytes]`;
   if (opcode === opcodes.text) return payload.toString("utf8", 0, 8_192);
   return opcode === opcodes.binary || opcode === opcodes.continuation
     ? `[binary, ${payload.length} bytes]`

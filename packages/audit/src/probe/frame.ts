@@ -1,5 +1,8 @@
 import { randomBytes } from "node:crypto";
 
+/** RSV1 marks a compressed message (RFC 7692 §6). */
+export const compressedBit = 4;
+
 /** RFC 6455 §5.2. */
 export const opcodes = {
   continuation: 0x0,
@@ -62,18 +65,25 @@ function lengthBytes(length: bigint, isMasked: boolean): Buffer {
   return bytes;
 }
 
+/** A frame that was read, and how many bytes it takes. */
+export interface ReadFrame {
+  readonly frame: Frame;
+  readonly size: number;
+}
+
 /**
- * The first frame of what has arrived and how many bytes it takes; undefined where it has not arrived whole, `invalid` where a server may
- * not send it: masked, with reserved bits that nothing negotiated, or longer than is worth reading.
+ * The first frame of what has arrived; undefined where it has not arrived whole, `invalid` where a server may not send it: masked, or with
+ * reserved bits that nothing negotiated. One that is longer than is worth reading is given at once, without its payload.
  */
 export function readFrame(
   bytes: Buffer,
   maxPayloadBytes: number,
-): { readonly frame: Frame; readonly size: number } | "invalid" | undefined {
+  allowedBits = 0,
+): ReadFrame | "invalid" | undefined {
   if (bytes.length < 2) return undefined;
   const first = bytes.readUInt8(0);
   const second = bytes.readUInt8(1);
-  if ((second & 0x80) !== 0 || (first & 0x70) !== 0) return "invalid";
+  if ((second & 0x80) !== 0 || (first & 0x70 & ~(allowedBits << 4)) !== 0) return "invalid";
   const short = second & 0x7f;
   const start = short === 126 ? 4 : short === 127 ? 10 : 2;
   if (bytes.length < start) return undefined;
@@ -83,9 +93,9 @@ export function readFrame(
       : short === 127
         ? Number(bytes.readBigUInt64BE(2))
         : short;
-  if (length > maxPayloadBytes) return "invalid";
-  if (bytes.length < start + length) return undefined;
-  const payload = Buffer.from(bytes.subarray(start, start + length));
+  const isTooLong = length > maxPayloadBytes;
+  if (bytes.length < start + length && !isTooLong) return undefined;
+  const payload = Buffer.from(bytes.subarray(start, isTooLong ? start : start + length));
   return {
     frame: {
       isFinal: (first & 0x80) !== 0,

@@ -79,7 +79,10 @@ export async function shakeHands(
       const outcome = { ...base, ...nothing("invalid-101", firstByteMs), head, error };
       return { outcome, wire };
     }
-    const connection = openConnection(wire, handshaker.dialect.name === "engine.io");
+    const connection = openConnection(wire, {
+      isEngineIo: handshaker.dialect.name === "engine.io",
+      isCompressed: headerOf(head, "sec-websocket-extensions") !== undefined,
+    });
     const kind = await lookAfter101(connection, handshaker);
     const { messages, closeCode, closeReason } = connection.heard();
     const seen = { head, messages, closeCode, closeReason, isLeftOpen: !wire.isEnded() };

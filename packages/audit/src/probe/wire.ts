@@ -35,7 +35,7 @@ export interface Wire {
 }
 
 /** More than any answer to a handshake and its first messages need. */
-export const maxKeptBytes = 131_072;
+const maxKeptBytes = 131_072;
 /** How long a server may take to close its side after the audit has closed its own. */
 const farewellMs = 150;
 
@@ -85,7 +85,8 @@ function wireOn(socket: Socket, budget: Budget): Wire {
   let start = 0;
   let end = 0;
   let isEnded = false;
-  let isOverfull = false;
+  let isClosing = false;
+  const isFull = (): boolean => end - start >= maxKeptBytes;
   const waiting = new Set<() => void>();
   const wake = (): void => {
     for (const look of [...waiting]) look();
@@ -94,15 +95,10 @@ function wireOn(socket: Socket, budget: Budget): Wire {
   socket.on("error", ignore);
   socket.on("data", (chunk: Buffer) => {
     budget.received(chunk.length);
-    if (isOverfull) return;
-    if (end - start + chunk.length > maxKeptBytes) {
-      // Whoever sends that much is not listened to any further.
-      isOverfull = true;
-      socket.destroy();
-    } else {
-      makeRoom(chunk.length);
-      end += chunk.copy(kept, end);
-    }
+    if (isClosing) return;
+    makeRoom(chunk.length);
+    end += chunk.copy(kept, end);
+    if (isFull()) socket.pause();
     wake();
   });
   const onEnd = (): void => {
@@ -140,6 +136,7 @@ function wireOn(socket: Socket, budget: Budget): Wire {
     },
     take: (length) => {
       start += length;
+      if (!isFull() && socket.isPaused()) socket.resume();
     },
     wait: (look, timeoutMs) =>
       new Promise((resolve, reject) => {
@@ -151,7 +148,7 @@ function wireOn(socket: Socket, budget: Budget): Wire {
           }
           const found = look(peek());
           if (found !== undefined) settle(found);
-          else if (isOverfull) settle("overfull");
+          else if (isFull()) settle("overfull");
           else if (isEnded || socket.destroyed) settle("ended");
         };
         const finish = (): void => {
@@ -178,6 +175,11 @@ function wireOn(socket: Socket, budget: Budget): Wire {
           resolve();
           return;
         }
+        isClosing = true;
+        // Whoever sends more than is read is not waited for.
+        if (isFull()) socket.destroy();
+        // What is not read would keep the end of the connection from being seen.
+        socket.resume();
         if (bytes === undefined) socket.end();
         else socket.end(bytes);
       }),

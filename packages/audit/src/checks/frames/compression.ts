@@ -1,14 +1,12 @@
 import { deflateRawSync } from "node:zlib";
 import { type Check, failed, inconclusive, passed } from "../../check.ts";
-import { opcodes } from "../../probe/frame.ts";
+import { compressedBit, opcodes } from "../../probe/frame.ts";
 import { headerOf } from "../../probe/http-answer.ts";
 import { isAccepted } from "../../probe/outcome.ts";
 import { openOwn } from "../../run.ts";
 import { frameEvidence } from "./size-and-masking.ts";
 
 const inflatedBytes = 1_048_576;
-/** RSV1 marks a compressed message (RFC 7692 §6). */
-const compressed = 4;
 
 export const compression: Check = {
   id: "WS-FRAME-6",
@@ -39,7 +37,7 @@ export const compression: Check = {
       const bomb = deflateRawSync(Buffer.alloc(inflatedBytes), { level: 9, finishFlush: 2 });
       connection.send({
         opcode: opcodes.binary,
-        reservedBits: compressed,
+        reservedBits: compressedBit,
         payload: bomb.subarray(0, -4),
       });
       const isClosed = await connection.isClosedWithin(1_000);

@@ -1,5 +1,6 @@
 import { type Check, failed, inconclusive, passed } from "../../check.ts";
 import { isAccepted, isThrottled, type Outcome } from "../../probe/outcome.ts";
+import type { Sketch } from "../../probe/request.ts";
 import type { Attempt } from "../../probe/shake-hands.ts";
 import type { Run } from "../../run.ts";
 import { evilOrigin, foreignPage, fromPage } from "../origin/foreign-page.ts";
@@ -50,6 +51,23 @@ export const usableAfterRefusal: Check = {
   },
 };
 
+/** Some servers end what nobody took only after a while; Socket.IO does so after one second. */
+const patienceMs = 3_000;
+
+async function isLeftFor(run: Run, sketch: Sketch, milliseconds: number): Promise<boolean> {
+  const { outcome, connection, wire } = await run.open(sketch);
+  try {
+    if (wire === undefined || outcome.kind !== "silent") return false;
+    const came = await wire.wait(
+      (kept) => (kept.length > 0 ? true : undefined),
+      milliseconds - outcome.answerMs,
+    );
+    return came === "timeout";
+  } finally {
+    await (connection ?? wire)?.close();
+  }
+}
+
 export const leftHanging: Check = {
   id: "WS-HS-10",
   needsNoControl: true,
@@ -59,12 +77,13 @@ export const leftHanging: Check = {
       await run.shake({ probe: "Sec-WebSocket-Version: 99", webSocketVersion: "99" });
     }
     const isHanging = ({ kind, isLeftOpen }: Outcome): boolean => kind === "silent" && isLeftOpen;
+    const hanging = run.history.filter(({ outcome }) => isHanging(outcome));
     const outcomes = run.history.map(({ outcome }) => outcome);
-    const hanging = outcomes.filter(isHanging);
-    if (hanging.length > 0) {
+    const [first] = hanging;
+    if (first !== undefined && (await isLeftFor(run, first.sketch, patienceMs))) {
       return failed(
-        `${hanging.length} refused handshake(s) got no answer and were left open.`,
-        hanging.slice(0, 4).map(run.evidence),
+        `${hanging.length} refused handshake(s) got no answer and were left open, one for more than ${patienceMs / 1_000} s.`,
+        hanging.slice(0, 4).map(({ outcome }) => run.evidence(outcome)),
       );
     }
     const refused = outcomes.filter(({ kind }) => kind !== "accepted" && kind !== "unreachable");

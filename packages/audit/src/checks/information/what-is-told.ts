@@ -75,6 +75,7 @@ export const softwareTold: Check = {
   needsNoBaseline: true,
   needsNoControl: true,
   run: async (run) => {
+    await foreignPage(run);
     const outcomes = run.history
       .map(({ outcome }) => outcome)
       .filter(({ head }) => head !== undefined);

@@ -3,8 +3,9 @@ import { openOwn } from "../../run.ts";
 import { partsOf } from "../jwt/forged-token.ts";
 import { needsTime, secondsOf, waitMsOf } from "./waiting.ts";
 
-/** How long a server may take to notice that a token has expired. */
-const graceMs = 5_000;
+/** How long a server may take to notice that a token has expired: of what may be waited at least the first, at most the second. */
+const leastGraceMs = 500;
+const mostGraceMs = 5_000;
 
 export const outlivesToken: Check = {
   id: "WS-LIFE-1",
@@ -13,7 +14,7 @@ export const outlivesToken: Check = {
     if (leftMs === undefined) return "No JWT with an exp was given.";
     return (
       needsTime(run) ??
-      (leftMs + graceMs > waitMsOf(run)
+      (leftMs + leastGraceMs > waitMsOf(run)
         ? `The token lives for another ${secondsOf(leftMs)}, which is longer than may be waited.`
         : undefined)
     );
@@ -26,6 +27,7 @@ export const outlivesToken: Check = {
     }
     try {
       const leftMs = Math.max(0, millisecondsLeft(run.credentials.token) ?? 0);
+      const graceMs = Math.min(mostGraceMs, waitMsOf(run) - leftMs);
       const forMs = leftMs + graceMs;
       run.notify({ type: "waiting", forMs, reason: "The token has to expire." });
       const isClosed =

@@ -9,9 +9,6 @@ const needsLogout = ({ options, credentials }: Run): string | undefined => {
   return options.logout === undefined ? "No way to log out was given." : undefined;
 };
 
-/** How long a server may take to close what the logout ended. */
-const closingMs = 2_000;
-
 /** The one logout of the run, with a connection that was open before it. */
 interface LoggedOut {
   /** Whether the connection ended; undefined where there was none. */
@@ -26,7 +23,7 @@ const loggedOut = (run: Run): Promise<LoggedOut> =>
     if (connection === undefined) return { isClosed: undefined, evidence: run.evidence(outcome) };
     try {
       const isClosed =
-        (await connection.isClosedWithin(closingMs)) ||
+        (await connection.isClosedWithin(run.limits.answerMs)) ||
         !(await connection.ping(run.limits.answerMs));
       const { closeCode } = connection.heard();
       return {

@@ -18,7 +18,6 @@ function lookAlikes({ scheme, hostname, port, isName, labels }: OwnOrigin): read
   const forms = [
     `${written}.evil.example${port}`,
     `${written}-evil.example${port}`,
-    `${written}${port}.evil.example`,
     `${written}${port}@evil.example`,
     `${written}\`.evil.example${port}`,
     `${written}$.evil.example${port}`,

@@ -1,7 +1,13 @@
 import { type Check, failed, inconclusive, passed } from "../../check.ts";
 import type { Connection } from "../../probe/connection.ts";
-import { isAccepted, isRefusal, type Outcome, observationOf } from "../../probe/outcome.ts";
-import { openOwn, ownHandshake } from "../../run.ts";
+import {
+  isAccepted,
+  isRefusal,
+  isThrottled,
+  type Outcome,
+  observationOf,
+} from "../../probe/outcome.ts";
+import { ownHandshake } from "../../run.ts";
 
 export const openConnections: Check = {
   id: "WS-RATE-2",
@@ -12,12 +18,21 @@ export const openConnections: Check = {
     let refusal: Outcome | undefined;
     try {
       while (held.length < rateConnections && refusal === undefined) {
-        const { outcome, connection } = await openOwn(run, { ...ownHandshake, isQuick: true });
+        const { outcome, connection, wire } = await run.open({ ...ownHandshake, isQuick: true });
         if (connection !== undefined && isAccepted(outcome)) held.push(connection);
-        else refusal = outcome;
+        else {
+          refusal = outcome;
+          await (connection ?? wire)?.close();
+        }
       }
       if (refusal !== undefined) {
         const evidence = [run.evidence(refusal)];
+        if (isThrottled(refusal)) {
+          return inconclusive(
+            `With ${held.length} connections open the limit on handshakes was met. Whether those that are open are counted was not tried.`,
+            evidence,
+          );
+        }
         return isRefusal(refusal)
           ? passed(`With ${held.length} connections open the next was refused.`, evidence)
           : inconclusive(

@@ -1,0 +1,3 @@
+declare module "ws-8.16" {
+  export { WebSocketServer } from "ws";
+}
