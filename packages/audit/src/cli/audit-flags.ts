@@ -3,7 +3,7 @@ import { promisify } from "node:util";
 import type { AuditLimits, AuditOptions, CheckId } from "../index.ts";
 import { checksNamed } from "./check-names.ts";
 import { type CredentialFlags, credentialHeaders, splitPair } from "./credential-headers.ts";
-import { readText, secretText } from "./secret-text.ts";
+import { readText, secretLines, secretText } from "./secret-text.ts";
 import { sentenceOf, UsageError } from "./usage-error.ts";
 
 /** What stood on the command line, of what the engine needs. */
@@ -30,6 +30,7 @@ export interface AuditFlags extends CredentialFlags {
   readonly maxHandshakes?: number;
   readonly maxDuration?: number;
   readonly answerTimeout?: number;
+  readonly settleTime?: number;
 }
 
 /**
@@ -49,7 +50,7 @@ export function auditOptions(flags: AuditFlags): AuditOptions {
     ...defined({
       protocols: listOf(flags.protocol.map((text) => secretText("--protocol", text))),
       secretParameters: listOf(query),
-      opening: listOf(flags.opening.map((text) => secretText("--opening", text))),
+      opening: listOf(flags.opening.map((text) => secretLines("--opening", text))),
       paths: listOf(flags.path),
       connectPayload: connectPayload === undefined ? undefined : payloadOf(connectPayload),
       certificateAuthorities: ca === undefined ? undefined : readText("--ca", ca),
@@ -132,7 +133,7 @@ function wrongTokensOf(pairs: readonly string[]): Readonly<Record<string, string
 function payloadOf(given: string): Readonly<Record<string, unknown>> {
   let payload: unknown;
   try {
-    payload = JSON.parse(secretText("--connect-payload", given));
+    payload = JSON.parse(secretLines("--connect-payload", given));
   } catch (error) {
     if (error instanceof UsageError) throw error;
   }
@@ -156,11 +157,17 @@ function idsOf(option: string, names: readonly string[]): readonly CheckId[] {
     });
 }
 
-function limitsOf({ maxHandshakes, maxDuration, answerTimeout }: AuditFlags): AuditLimits {
+function limitsOf({
+  maxHandshakes,
+  maxDuration,
+  answerTimeout,
+  settleTime,
+}: AuditFlags): AuditLimits {
   return defined({
     maxHandshakes,
     maxDurationMs: maxDuration === undefined ? undefined : Math.round(maxDuration * 1_000),
     answerMs: answerTimeout,
+    quietMs: settleTime,
   });
 }
 
@@ -204,6 +211,7 @@ const flagNames: Readonly<Record<string, string>> = {
   maxHandshakes: "--max-handshakes",
   maxDurationMs: "--max-duration",
   answerMs: "--answer-timeout",
+  quietMs: "--settle-time",
 };
 
 type Defined<Given> = { readonly [Name in keyof Given]?: Exclude<Given[Name], undefined> };

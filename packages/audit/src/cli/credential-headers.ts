@@ -48,6 +48,8 @@ export function splitPair(
   example: string,
 ): readonly [name: string, value: string] {
   const index = text.indexOf(at);
-  if (index < 1) throw new UsageError(`${option} takes a name and a value: ${option} ${example}.`);
-  return [text.slice(0, index).trim(), text.slice(index + 1).trim()];
+  const name = text.slice(0, index).trim();
+  if (index < 1 || !/^[!#$%&'*+\-.^_`|~[\]\w]+$/.test(name))
+    throw new UsageError(`${option} takes a name and a value: ${option} ${example}.`);
+  return [name, text.slice(index + 1).trim()];
 }

@@ -87,6 +87,11 @@ function addAudit(root: Command, terminal: Terminal, end: (exitCode: number) => 
     .addOption(list("--except <checks>", "leave these out"))
     .option("--max-handshakes <count>", "in all (default: 400)", wholeNumber)
     .option("--max-duration <seconds>", "in all (default: 180)", number)
+    .option(
+      "--settle-time <ms>",
+      "how long is listened behind 101 before the connection counts as open (default: 400)",
+      wholeNumber,
+    )
     .option("--answer-timeout <ms>", "how long an answer may take (default: 3000)", wholeNumber)
     .optionsGroup("What is known of it:")
     .option("--ca <file>", "PEM certificates of the authorities to judge the certificate by")

@@ -5,9 +5,18 @@ import { sentenceOf, UsageError } from "./usage-error.ts";
  * Reads a secret that an option names: `env:NAME` is the variable's value, `@file` the file's text without the line end behind it, and
  * everything else stands for itself. What is named shows neither in the shell's history nor in the list of processes.
  *
- * @throws {@link UsageError} where there is no such variable or file, without the value.
+ * @throws {@link UsageError} where there is no such variable or file, or it holds several lines. The value is not shown.
  */
 export function secretText(option: string, given: string): string {
+  const text = secretLines(option, given);
+  if (/[\r\n]/.test(text)) {
+    throw new UsageError(`${option}: the value has several lines. It must be a single one.`);
+  }
+  return text;
+}
+
+/** As {@link secretText}, where there may be several lines. */
+export function secretLines(option: string, given: string): string {
   if (given.startsWith("env:")) return fromEnvironment(option, given.slice(4));
   if (given.startsWith("@")) return readText(option, given.slice(1)).replace(/\r?\n$/, "");
   return given;

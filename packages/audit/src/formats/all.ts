@@ -38,14 +38,14 @@ export function write(format: FormatName, run: Assessment, options: FormatOption
 /** The format that a file's ending stands for. */
 export function formatOfFile(path: string): FormatName | undefined {
   const ending = /\.([a-z]+)$/i.exec(path)?.[1]?.toLowerCase() ?? "";
-  return endings[ending];
+  return endings.get(ending);
 }
 
-const endings: Readonly<Record<string, FormatName>> = {
-  txt: "pretty",
-  json: "json",
-  sarif: "sarif",
-  xml: "junit",
-  html: "html",
-  htm: "html",
-};
+const endings: ReadonlyMap<string, FormatName> = new Map([
+  ["txt", "pretty"],
+  ["json", "json"],
+  ["sarif", "sarif"],
+  ["xml", "junit"],
+  ["html", "html"],
+  ["htm", "html"],
+]);

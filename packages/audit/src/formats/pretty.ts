@@ -37,7 +37,7 @@ export function prettyOf(run: Assessment, { width, hasColors }: PrettyOptions): 
   const lines = [
     ...run.targets.flatMap((target) => [...targetLines(target, page), ""]),
     ...run.notices.flatMap((notice) => wrap(`Note: ${printable(notice)}`, page.width)),
-    ...(run.targets.length > 1 ? [page.paint.bold(runInWords(run))] : []),
+    ...(run.targets.length !== 1 ? [page.paint.bold(runInWords(run))] : []),
   ];
   return `${lines.join("\n").trimEnd()}\n`;
 }
@@ -53,7 +53,9 @@ function targetLines(target: JudgedTarget, page: Page): readonly string[] {
   const loud = findingsOf(target, "weak", "unproven", "minor", "accepted");
   const tallies = talliesOf(target);
   return [
-    `${outcomeMark(outcome, paint)}  ${paint.bold(printable(target.target))}`,
+    ...wrap(`${outcomeMarks[outcome]}  ${printable(target.target)}`, width).map((line) =>
+      paint.bold(outcomePaint(outcome, paint)(line)),
+    ),
     ...wrap(verdictOf(target), width).map((line) => outcomePaint(outcome, paint)(line)),
     ...problems.flatMap((problem) => wrap(printable(problem), width)),
     ...(tallies === "" ? [] : [paint.dim(`${tallies}.`)]),
@@ -80,7 +82,8 @@ function marked(
 function findingLines({ finding, standing, note }: JudgedFinding, page: Page): readonly string[] {
   const { id, severity, title, reason, evidence, remedy } = finding;
   const { paint, width } = page;
-  const word = standing === "weak" ? severity : `${severity}, ${standingWords[standing]}`;
+  const word = standing === "weak" ? severity : `${severity}, ${standingWords[standing].slice(2)}`;
+  const isLoud = standing === "weak" || standing === "unproven";
   const [first] = remedy.examples.filter(({ isFirmshake }) => isFirmshake);
   const field = (name: string, text: string): readonly string[] =>
     hanging(`  ${paint.dim(name.padEnd(5))}`, 7, printable(text), width);
@@ -93,9 +96,9 @@ function findingLines({ finding, standing, note }: JudgedFinding, page: Page): r
     ),
     ...field("why", reason),
     ...(note === undefined ? [] : field("note", note)),
-    ...evidenceLines(evidence, page),
+    ...(isLoud ? evidenceLines(evidence, page) : []),
     ...field("mend", remedy.text),
-    ...(first === undefined
+    ...(first === undefined || !isLoud
       ? []
       : [
           `        ${paint.dim(`${exampleTitle(first)}${others(remedy.examples.length)}:`)}`,
@@ -112,11 +115,13 @@ const others = (total: number): string =>
 
 /** More is in the other formats; here it would drown what is to be read. */
 const shownEvidence = 3;
-const shownLines = 8;
+const shownLines = 12;
 
+/** The first exchange in full, the next ones in a line. */
 function evidenceLines(evidence: readonly Evidence[], { paint, width }: Page): readonly string[] {
-  const shown = evidence.slice(0, shownEvidence).flatMap((one) => {
-    const exchange = exchangeOf(one);
+  const further = (text: string): string => `        ${paint.dim(text)}`;
+  const shown = evidence.slice(0, shownEvidence).flatMap((one, index) => {
+    const exchange = index === 0 ? exchangeOf(one) : [];
     const left = exchange.length - shownLines;
     return [
       ...hanging(
@@ -128,14 +133,12 @@ function evidenceLines(evidence: readonly Evidence[], { paint, width }: Page): r
       ...exchange
         .slice(0, shownLines)
         .flatMap((line) => wrap(printable(line), width - 8))
-        .map((line) => `        ${paint.dim(line)}`),
-      ...(left > 0 ? [`        ${paint.dim(`… ${count(left, "more line", "more lines")}`)}`] : []),
+        .map(further),
+      ...(left > 0 ? [further(`… ${count(left, "more line", "more lines")}`)] : []),
     ];
   });
   const left = evidence.length - shownEvidence;
-  return left > 0
-    ? [...shown, `        ${paint.dim(`… ${count(left, "more probe", "more probes")}`)}`]
-    : shown;
+  return left > 0 ? [...shown, further(`… ${count(left, "more probe", "more probes")}`)] : shown;
 }
 
 function hanging(head: string, headWidth: number, text: string, width: number): readonly string[] {
@@ -147,7 +150,7 @@ function hanging(head: string, headWidth: number, text: string, width: number): 
 
 const idWidth = 14;
 const severityWidth = 10;
-const verdictWidth = 14;
+const verdictWidth = 12;
 
 function tableOf(target: JudgedTarget, { paint, width }: Page): string {
   const frame = 5;
@@ -212,12 +215,11 @@ function severityPaint(severity: Severity, paint: Colors): Paint {
   }
 }
 
-function outcomeMark(outcome: Outcome, paint: Colors): string {
-  return outcomePaint(
-    outcome,
-    paint,
-  )({ clean: "✔ clean", weak: "✖ weak", inconclusive: "? not concluded" }[outcome]);
-}
+const outcomeMarks: Readonly<Record<Outcome, string>> = {
+  clean: "✔ clean",
+  weak: "✖ weak",
+  inconclusive: "? not concluded",
+};
 
 const outcomePaint = (outcome: Outcome, paint: Colors): Paint =>
   ({ clean: paint.green, weak: paint.red, inconclusive: paint.magenta })[outcome];

@@ -4,6 +4,7 @@ import type { Finding, Severity } from "../index.ts";
 import { type CheckDescription, type CheckId, checkIds, checkList } from "../index.ts";
 import type { Assessment, JudgedFinding, JudgedTarget } from "./assessment.ts";
 import { exampleTitle, exchangeOf, originInWords, referencesOf } from "./in-words.ts";
+import { printable } from "./printable.ts";
 
 /** What {@link sarifOf} takes besides the run. */
 export interface SarifOptions {
@@ -167,12 +168,27 @@ const placeOf = (
   physicalLocation: {
     artifactLocation:
       location === undefined
-        ? { uri: URL.canParse(target) ? new URL(target).href : encodeURIComponent(target) }
+        ? {
+            uri: URL.canParse(target)
+              ? new URL(target).href
+              : encodeURIComponent(printable(target)),
+          }
         : { uri: encodeURI(location.replaceAll("\\", "/")), uriBaseId: "%SRCROOT%" },
     region: { startLine: 1 },
   },
   logicalLocations: [{ fullyQualifiedName: target, kind: "resource" }],
 });
+
+/** By RFC 3986, which is stricter than what WHATWG calls a URL. */
+function uriOf(target: string): string {
+  const strict = (text: string): string =>
+    text
+      .replace(/%(?![\da-f]{2})/gi, "%25")
+      .replace(/[^\w\-.~:/?@!$&'()*+,;=%]/g, (letter) => encodeURIComponent(letter));
+  if (!URL.canParse(target)) return strict(printable(target));
+  const { protocol, host, pathname, search } = new URL(target);
+  return `${protocol}//${host}${strict(pathname + search)}`;
+}
 
 /** The same between runs: of where and what alone. */
 function fingerprint(target: string, ...what: readonly string[]): Record<string, string> {
