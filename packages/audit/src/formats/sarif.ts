@@ -168,11 +168,7 @@ const placeOf = (
   physicalLocation: {
     artifactLocation:
       location === undefined
-        ? {
-            uri: URL.canParse(target)
-              ? new URL(target).href
-              : encodeURIComponent(printable(target)),
-          }
+        ? { uri: uriOf(target) }
         : { uri: encodeURI(location.replaceAll("\\", "/")), uriBaseId: "%SRCROOT%" },
     region: { startLine: 1 },
   },
