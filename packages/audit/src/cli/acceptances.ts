@@ -10,6 +10,13 @@ export interface Acceptance {
   readonly until: string;
 }
 
+const lastDay = 'write the last day as "2027-01-31".';
+
+const isOnCalendar = (date: string): boolean => {
+  const time = Date.parse(`${date}T00:00:00Z`);
+  return !Number.isNaN(time) && new Date(time).toISOString().startsWith(date);
+};
+
 export const acceptancesSchema: v.GenericSchema<unknown, readonly Acceptance[]> = v.array(
   v.strictObject({
     id: v.pipe(
@@ -26,7 +33,8 @@ export const acceptancesSchema: v.GenericSchema<unknown, readonly Acceptance[]> 
     ),
     until: v.pipe(
       v.string(),
-      v.isoDate('write the last day as "2027-01-31".'),
+      v.isoDate(lastDay),
+      v.check(isOnCalendar, lastDay),
       v.description("The last day, in UTC, on which it is accepted."),
     ),
   }),

@@ -116,7 +116,11 @@ function problemsOf({ baseline, summary, findings }: AuditReport): readonly stri
     ...(baseline.isAccepted
       ? []
       : [
-          `${baseline.reason} Give what your own client sends: --origin, --token, --cookie, --header, --protocol or --query.`,
+          `${baseline.reason} ${
+            baseline.evidence.outcome === "unreachable"
+              ? "Is the server running, and is the address right?"
+              : "Give what your own client sends: --origin, --token, --cookie, --header, --protocol or --query."
+          }`,
         ]),
     ...(cutShort === undefined ? [] : [cutShortWords[cutShort]]),
     ...(baseline.isAccepted && cutShort === undefined && !hasConcluded

@@ -209,7 +209,9 @@ function addSchema(root: Command, { out }: Terminal, end: (exitCode: number) => 
     .description("Prints the JSON schema of a file that audit reads, for editors.")
     .argument("<name>", names.join(" or "), read)
     .action((name: keyof typeof schemas) => {
-      out(`${JSON.stringify(toJsonSchema(schemas[name]), undefined, 2)}\n`);
+      out(
+        `${JSON.stringify(toJsonSchema(schemas[name], { errorMode: "ignore" }), undefined, 2)}\n`,
+      );
       end(0);
     });
 }

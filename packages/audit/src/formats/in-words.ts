@@ -46,8 +46,9 @@ export function circumstancesOf({ baseline, summary, durationMs }: AuditReport):
 
 /** What a file of expectations says of an origin, and whether it is so. */
 export function originInWords({ origin, expected, isMet, observation }: JudgedOrigin): string {
-  const word = isMet === undefined ? "could not be told" : isMet ? "so it is" : "it is not";
-  return `${origin} is to be ${expected}: ${word}. ${observation}`;
+  const word =
+    isMet === undefined ? ", which could not be told" : isMet ? ", and was" : ", and was not";
+  return `${origin} is to be ${expected}${word} (${observation}).`;
 }
 
 /** The identifiers under which others write about it. */

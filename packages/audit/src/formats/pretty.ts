@@ -50,7 +50,11 @@ interface Page {
 function targetLines(target: JudgedTarget, page: Page): readonly string[] {
   const { paint, width } = page;
   const { report, problems, origins, outcome } = target;
-  const loud = findingsOf(target, "weak", "unproven", "minor", "accepted");
+  const told = [
+    ...findingsOf(target, "weak"),
+    ...findingsOf(target, "unproven"),
+    ...findingsOf(target, "minor", "accepted"),
+  ];
   const tallies = talliesOf(target);
   return [
     ...wrap(`${outcomeMarks[outcome]}  ${printable(target.target)}`, width).map((line) =>
@@ -65,7 +69,7 @@ function targetLines(target: JudgedTarget, page: Page): readonly string[] {
     ...(origins.length === 0
       ? []
       : ["", ...origins.flatMap((judged) => marked(judged.isMet, originInWords(judged), page))]),
-    ...loud.flatMap((judged) => ["", ...findingLines(judged, page)]),
+    ...told.flatMap((judged) => ["", ...findingLines(judged, page)]),
     ...(target.findings.length === 0 ? [] : ["", tableOf(target, page)]),
   ];
 }

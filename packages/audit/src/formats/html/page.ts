@@ -63,7 +63,7 @@ function contents(targets: readonly JudgedTarget[]): SafeHtml {
 
 function section(target: JudgedTarget, index: number, isOnly: boolean): SafeHtml {
   const { report, problems, origins, findings, outcome } = target;
-  const loud = findingsOf(target, "weak", "unproven");
+  const loud = [...findingsOf(target, "weak"), ...findingsOf(target, "unproven")];
   const silent = findingsOf(target, "minor", "accepted");
   return html`<section class="target" id="target-${index}" aria-labelledby="name-${index}">
 <div class="verdict ${outcome}">
@@ -83,7 +83,7 @@ ${
     ? ""
     : html`<h3>Expected origins</h3><ul class="origins">${origins.map(
         (judged) =>
-          html`<li class="${judged.isMet === true ? "met" : "unmet"}">${originInWords(judged)}</li>`,
+          html`<li class="${judged.isMet === undefined ? "open" : judged.isMet ? "met" : "unmet"}">${originInWords(judged)}</li>`,
       )}</ul>`
 }
 ${loud.length === 0 ? "" : html`<h3>What to mend</h3>${loud.map((judged) => findingCard(judged, index))}`}
@@ -91,7 +91,7 @@ ${silent.length === 0 ? "" : html`<h3>Accepted, or less bad than asked for</h3>$
 ${
   findings.length === 0
     ? ""
-    : html`<h3>All checks</h3><div class="rows">${findings.map((judged) => findingRow(judged, index))}</div>`
+    : html`<h3>All checks</h3><p class="hint">Each line names the weakness that was looked for.</p><div class="rows">${findings.map((judged) => findingRow(judged, index))}</div>`
 }
 </section>`;
 }

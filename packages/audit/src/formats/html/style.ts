@@ -60,14 +60,18 @@ nav ul, .origins, .notices ul { list-style: none; padding: 0; margin: 0 0 1.5rem
 .references { margin-top: .9rem; font-size: .85rem; color: var(--faded); display: flex; flex-wrap: wrap; gap: .1rem .9rem; }
 .rows { border: 1px solid var(--line); border-radius: .75rem; background: var(--sheet); overflow: hidden; }
 .row + .row { border-top: 1px solid var(--line); }
-.row > summary { display: grid; grid-template-columns: 8.5rem 1fr auto; gap: .25rem .75rem; align-items: baseline; padding: .55rem 1rem; list-style: none; }
+.row > summary { display: grid; grid-template-columns: 9.5rem 1fr auto; gap: .25rem .75rem; align-items: baseline; padding: .55rem 1rem; list-style: none; }
 .row > summary::-webkit-details-marker { display: none; }
 .row > summary:hover { background: var(--well); }
 .row > summary code { color: var(--faded); }
+.row > summary code::before { content: "▸ "; }
+.row[open] > summary code::before { content: "▾ "; }
+.hint { color: var(--faded); font-size: .925rem; margin: 0 0 .75rem; }
 .row > summary:focus-visible { outline-offset: -2px; }
 .inside { padding: 0 1rem .75rem; font-size: .95rem; color: var(--ink); }
 .origins li { padding: .5rem .9rem; border: 1px solid var(--line); border-left-width: .3rem; border-radius: .5rem; background: var(--sheet); overflow-wrap: anywhere; }
 .origins .met { border-left-color: var(--good); }
+.origins .open { border-left-color: var(--open); }
 .origins .unmet { border-left-color: var(--high); }
 .notices { margin-top: 3rem; }
 footer { margin-top: 3rem; padding-top: 1rem; border-top: 1px solid var(--line); color: var(--faded); font-size: .85rem; }
