@@ -4,7 +4,6 @@ import { checkIds } from "@firmshake/audit";
 import { default as ajvDraft04 } from "ajv-draft-04";
 import addFormats from "ajv-formats";
 import { XmlDocument, XsdValidator } from "libxml2-wasm";
-import type { Log, Result } from "sarif";
 import { describe, expect, it } from "vitest";
 import { formatNames, formatOfFile, write } from "../../packages/audit/src/formats/all.ts";
 import type { Assessment } from "../../packages/audit/src/formats/assessment.ts";
@@ -48,8 +47,8 @@ describe("SARIF", () => {
     const rules = log(judged([])).runs[0]?.tool.driver.rules ?? [];
     expect(rules.map(({ id }) => id)).toEqual([...checkIds, "EXPECTED-ORIGIN"]);
     for (const { help, properties } of rules) {
-      expect(help?.text).toMatch(/\./);
-      expect(Number(properties?.["security-severity"])).toBeLessThanOrEqual(10);
+      expect(help.text).toMatch(/\./);
+      expect(Number(properties["security-severity"])).toBeLessThanOrEqual(10);
     }
   });
 
@@ -103,7 +102,7 @@ describe("SARIF", () => {
   it("locates results in the file that was named, or at the URL", () => {
     const run = runs["of several targets"] as Assessment;
     const uriOf = (location?: string): unknown =>
-      resultsOf(run, location)[0]?.locations?.[0]?.physicalLocation?.artifactLocation;
+      resultsOf(run, location)[0]?.locations[0]?.physicalLocation.artifactLocation;
     expect(uriOf("src\\my server.ts")).toEqual({
       uri: "src/my%20server.ts",
       uriBaseId: "%SRCROOT%",
@@ -113,7 +112,7 @@ describe("SARIF", () => {
 
   it("says that a run which did not conclude was no success", () => {
     const [invocation] = log(runs["of hostile text"] as Assessment).runs[0]?.invocations ?? [];
-    expect(invocation?.toolExecutionNotifications?.length).toBeGreaterThan(0);
+    expect(invocation?.toolExecutionNotifications.length).toBeGreaterThan(0);
     const unfinished = judged([{ target, problem: "It is gone.", origins: [] }]);
     expect(log(unfinished).runs[0]?.invocations).toMatchObject([{ executionSuccessful: false }]);
   });
@@ -234,6 +233,35 @@ describe("pretty", () => {
     return examples.some((code) => printable(code).includes(line.trim()));
   }
 });
+
+/** As much of SARIF as is looked at here; the schema looks at all of it. */
+interface Log {
+  readonly runs: readonly {
+    readonly tool: {
+      readonly driver: {
+        readonly rules: readonly {
+          readonly id: string;
+          readonly help: { readonly text: string };
+          readonly properties: Readonly<Record<string, unknown>>;
+        }[];
+      };
+    };
+    readonly invocations: readonly {
+      readonly executionSuccessful: boolean;
+      readonly toolExecutionNotifications: readonly object[];
+    }[];
+    readonly results: readonly Result[];
+  }[];
+}
+
+interface Result {
+  readonly ruleId: string;
+  readonly suppressions?: readonly object[];
+  readonly partialFingerprints: Readonly<Record<string, string>>;
+  readonly locations: readonly {
+    readonly physicalLocation: { readonly artifactLocation: object };
+  }[];
+}
 
 describe("the ending of a file", () => {
   it.each([

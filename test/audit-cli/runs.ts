@@ -85,7 +85,7 @@ export function report(findings: readonly Finding[], over: Partial<AuditReport> 
   };
 }
 
-export const rules: Rules = {
+const rules: Rules = {
   failOn: "low",
   expectations: {},
   acceptances: [],

@@ -16,7 +16,7 @@ import { pack, publishedPackages, readJson, root } from "./pack.mjs";
 
 /** What each package may know. Dependencies point downwards: a package that is not listed has no place in the order yet. */
 const layers = {
-  audit: { below: ["core"], builtins: true, budgetBytes: 185_000 },
+  audit: { below: ["core"], builtins: true, budgetBytes: 275_000 },
   client: { below: [], builtins: false, budgetBytes: 40_000 },
   core: { below: [], builtins: false, budgetBytes: 260_000 },
   node: { below: ["core"], builtins: true, budgetBytes: 155_000 },

@@ -99,7 +99,7 @@ export function runInWords({ targets }: Assessment): string {
 export const count = (number: number, one: string, many: string): string =>
   `${number} ${number === 1 ? one : many}`;
 
-export const secondsOf = (durationMs: number): string => `${(durationMs / 1_000).toFixed(1)} s`;
+const secondsOf = (durationMs: number): string => `${(durationMs / 1_000).toFixed(1)} s`;
 
 function bySeverity(target: JudgedTarget): string {
   const weak = findingsOf(target, "weak");

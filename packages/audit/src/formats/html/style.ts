@@ -89,6 +89,7 @@ footer { margin-top: 3rem; padding-top: 1rem; border-top: 1px solid var(--line);
   body { font-size: 10pt; }
   main { max-width: none; padding: 0; }
   .chip { border: 1px solid currentColor; background: none !important; }
+  summary { list-style: none; }
   .card > .labels, h3, h4, summary { break-after: avoid; }
   .probe, pre, .row { break-inside: avoid; }
   .card details::details-content { content-visibility: visible; block-size: auto; }
