@@ -9,6 +9,7 @@ import {
   type PlaygroundOptions,
   startPlayground,
 } from "../../packages/playground/src/playground.ts";
+import { answersOfWays } from "../playground/answers-of-ways.ts";
 import { smuggledWithoutGate } from "../playground/smuggled-body.ts";
 import { requirement } from "../support/requirement.ts";
 import { chromiumPath, launch, openPage, screenshot, signIn } from "./browser.ts";
@@ -123,14 +124,96 @@ describe.skipIf(needed.isMissing)("the playground in Chromium", { timeout: 60_00
       });
       const count = attackViews.length;
       await panel.getByText(`${count} of ${count} attacks stopped.`).waitFor();
-      // The browser has seen them: one refusal for each attack that a browser sends.
-      expect(refusals, refusals.join("\n")).toHaveLength(
-        attackViews.filter(({ place }) => place !== "program").length,
-      );
+      // The browser has seen them: foreign pages and lost ones are refused by HTTP, the chat's own by a close frame that it can read.
+      expect(attemptsIn(refusals)).toEqual(["cross-site", "null-origin", "forgotten-path"]);
+      for (const { id } of attackViews.filter(({ place }) => place === "own-page")) {
+        if (id === "forgotten-path") continue;
+        const [, code = ""] = (seen[id]?.split(" | ")[0] ?? "").split(" ");
+        const details = panel.locator(`#${id} .results`);
+        expect(await details.textContent(), id).toMatch(`The page saw: 300`);
+        expect(await details.textContent(), id).toContain(code);
+      }
       expect(complaints).toEqual([]);
       await page.getByText("Connected as Ada").waitFor();
     },
   );
+
+  it.each([
+    { framework: "express", library: "ws" },
+    { framework: "fastify", library: "socket.io" },
+  ] as const)(
+    "tries each way to prove who you are as its buttons say, on $framework and $library",
+    async (stack) => {
+      await restart(stack);
+      const { page, complaints, refusals } = await openPage(context, playground.lab.page);
+      const seen: Record<string, string> = {};
+      for (const { id, acts } of playground.lab.ways) {
+        for (const act of acts) {
+          const card = await press(page, id, act.id);
+          expect(await card.locator(".outcome").getAttribute("class"), act.id).toContain("is-good");
+          const said = await card.locator(".verdict strong").textContent();
+          seen[`${id}-${act.id}`] = (said ?? "").replace("close code", "close");
+        }
+      }
+      expect(seen).toEqual(answersOfWays);
+      // Of what the page's own origin is refused, the browser has read the reason.
+      expect(attemptsIn(refusals)).toEqual(["session-foreign", "refusals-foreign"]);
+      expect(complaints).toEqual([]);
+    },
+  );
+
+  it("shows of each way what it sends, what it means, and the decision in the stream", async () => {
+    const { page } = await openPage(context, playground.lab.page);
+    const card = await press(page, "ticket", "twice");
+    await card.getByText("On the wire, from this page").waitFor();
+    expect(await card.locator(".wire").textContent()).toContain("GET /ways/ticket?ticket=…");
+    expect(await card.locator(".verdict").textContent()).toBe(
+      "101 accepted, then 401 ticket_invalid, close code 3000",
+    );
+    await card.getByText("A ticket is spent by its first handshake.").waitFor();
+    expect(await pills(card)).toEqual(["opening passed", "origin passed", "tickets refused"]);
+    const decided = page.locator(".decision", { hasText: "A ticket: Use it twice" }).first();
+    await decided.getByText("401 ticket_invalid, close code 3000").waitFor();
+    await page
+      .locator("#ways-announcement")
+      .getByText("A ticket, Use it twice: 401 ticket_invalid, as it must be.")
+      .waitFor();
+
+    const other = await press(page, "first-message", "large");
+    await other.getByText("101, closed with 1009").waitFor();
+    await page.locator(".decision").first().getByText("closed with 1009").waitFor();
+
+    await card.getByRole("link", { name: "docs/errors.md: ticket_invalid" }).click();
+    await page.waitForURL(`${playground.lab.page}/errors#ticket_invalid`);
+    const section = page.locator("section:target");
+    await section.getByText("The ticket is not valid.").waitFor();
+    expect(await violations(page.mainFrame())).toEqual([]);
+  });
+
+  it("tries a way by the keyboard, and keeps the focus where it was", async () => {
+    const { page } = await openPage(context, playground.lab.page);
+    const button = page.locator("#way-api-key").getByRole("button", { name: "One letter changed" });
+    await button.focus();
+    await page.keyboard.press("Enter");
+    await page.locator("#way-api-key").getByText("401 token_invalid").waitFor();
+    expect(await button.evaluate((one) => one === document.activeElement)).toBe(true);
+  });
+
+  it("says so where a way could not be tried", async () => {
+    const { page } = await openPage(context, playground.lab.page);
+    await playground.close();
+    const card = await press(page, "token", "connect");
+    await card.getByText("could not be tried").waitFor();
+    expect(await card.locator(".outcome").getAttribute("class")).toContain("is-bad");
+  });
+
+  /** Presses a button of a way's card, and waits for what comes of it. */
+  async function press(page: Page, way: string, act: string): Promise<ReturnType<Page["locator"]>> {
+    const card = page.locator(`#way-${way}`);
+    await card.locator(`[data-act=${act}]`).click();
+    await card.locator(`[data-act=${act}][aria-current=true]`).waitFor();
+    return card;
+  }
 
   it("begins by polling where the library does, and moves to a WebSocket", async () => {
     await restart({ library: "socket.io" });
@@ -308,6 +391,8 @@ describe.skipIf(needed.isMissing)("the playground in Chromium", { timeout: 60_00
         await panelOf(page).getByRole("button", { name: "Run all" }).click();
         await panelOf(page).locator("#flood.is-stopped").waitFor({ timeout: 30_000 });
         await page.locator(".decision", { hasText: "429 rate_limited" }).first().waitFor();
+        await press(page, "session", "foreign");
+        await press(page, "dpop", "replayed");
         for (const frame of [page.mainFrame(), await panelFrame(page)]) {
           expect(await violations(frame)).toEqual([]);
           const overflow = await frame.evaluate(
@@ -315,6 +400,8 @@ describe.skipIf(needed.isMissing)("the playground in Chromium", { timeout: 60_00
           );
           expect(overflow).toBeLessThanOrEqual(0);
         }
+        // What is far away is not painted.
+        await page.evaluate(() => scrollTo(0, 0));
         await page.screenshot({
           path: screenshot(`after-${width}-${colorScheme}`),
           fullPage: true,
@@ -325,6 +412,10 @@ describe.skipIf(needed.isMissing)("the playground in Chromium", { timeout: 60_00
     }
   }
 });
+
+/** Whose handshakes the browser has written to its console. */
+const attemptsIn = (lines: readonly string[]): readonly (string | undefined)[] =>
+  lines.map((line) => /attempt=([a-z-]+)\./.exec(line)?.[1]);
 
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 

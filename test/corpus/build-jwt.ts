@@ -1,15 +1,19 @@
 import {
   constants,
   createCipheriv,
+  createHash,
   createHmac,
   generateKeyPairSync,
   type KeyObject,
   randomBytes,
+  randomUUID,
   sign as signBytes,
 } from "node:crypto";
 import type { JsonWebKey, VerificationKeys } from "@firmshake/core";
+import { certificateThumbprintOf } from "./certificates.ts";
+import { filled, timeOrRepeat } from "./stand-ins.ts";
 import type { TokenBuilder } from "./tokens.ts";
-import { list, number, object, optional, type Reader, record, text, WordError } from "./words.ts";
+import { anything, list, number, object, optional, record, text, WordError } from "./words.ts";
 
 /** How a case describes a token: what is said, who signs it, and what is done to it afterwards. */
 interface TokenWords {
@@ -30,19 +34,19 @@ interface SignWords {
   readonly truncate: number | undefined;
 }
 
-const asIs: Reader<unknown> = (value) => value;
+const signWords = record<SignWords>({
+  key: text,
+  alg: optional(text),
+  overHeader: optional(object),
+  truncate: optional(number),
+});
 
 const tokenWords = record<TokenWords>({
-  header: asIs,
+  header: anything,
   headerText: optional(text),
-  payload: asIs,
+  payload: anything,
   payloadText: optional(text),
-  sign: record<SignWords>({
-    key: text,
-    alg: optional(text),
-    overHeader: optional(object),
-    truncate: optional(number),
-  }),
+  sign: signWords,
   mutate: optional(list(text)),
 });
 
@@ -71,13 +75,22 @@ export function makeBuilder(): TokenBuilder {
   return {
     keys: { verify: verificationKeys(keys) },
     build: (token, now) => buildToken(tokenWords(token, "token"), keys, now),
+    prove: (proof, token, now) => buildProof(proofWords(proof, "proof"), keys, token, now),
   };
 }
 
 function newPair(name: string): KeyPair {
-  if (name === "es-main") return generateKeyPairSync("ec", { namedCurve: "P-256" });
+  if (name.startsWith("es-")) return newEcPair(name);
   if (name === "rs-main" || name === "rs-other") {
     return generateKeyPairSync("rsa", { modulusLength: 2_048 });
+  }
+  throw new WordError(`token.sign.key: unknown key "${name}"`);
+}
+
+/** `es-client` is the key that tokens are bound to, `es-thief` that of who has stolen one. */
+function newEcPair(name: string): KeyPair {
+  if (["es-main", "es-client", "es-thief"].includes(name)) {
+    return generateKeyPairSync("ec", { namedCurve: "P-256" });
   }
   throw new WordError(`token.sign.key: unknown key "${name}"`);
 }
@@ -106,10 +119,11 @@ function verificationKeys(keys: Keys): Readonly<Record<string, VerificationKeys>
 }
 
 function buildToken(words: TokenWords, keys: Keys, now: number): string {
-  const header = words.headerText ?? JSON.stringify(filled(words.header, keys, now));
+  const header =
+    words.headerText ?? JSON.stringify(filled(words.header, (text) => meaningOf(text, keys, now)));
   const payload =
     words.payloadText === undefined
-      ? JSON.stringify(filled(words.payload, keys, now))
+      ? JSON.stringify(filled(words.payload, (text) => meaningOf(text, keys, now)))
       : nested(words.payloadText, now);
   const { key, overHeader } = words.sign;
   const signedHeader = overHeader === undefined ? header : JSON.stringify(overHeader);
@@ -123,31 +137,82 @@ function buildToken(words: TokenWords, keys: Keys, now: number): string {
   return (words.mutate ?? []).reduce(mutated, token);
 }
 
+/** How a case describes a proof: what is other than in a good one. */
+interface ProofWords {
+  /** Null takes away what a good proof has. */
+  readonly header: Readonly<Record<string, unknown>> | undefined;
+  readonly payload: Readonly<Record<string, unknown>> | undefined;
+  readonly sign: SignWords | undefined;
+  readonly mutate: readonly string[] | undefined;
+}
+
+const proofWords = record<ProofWords>({
+  header: optional(object),
+  payload: optional(object),
+  sign: optional(signWords),
+  mutate: optional(list(text)),
+});
+
+/** A DPoP proof (RFC 9449 §4.2), good but for what the words say. */
+function buildProof(words: ProofWords, keys: Keys, token: string, now: number): string {
+  const header = { typ: "dpop+jwt", alg: "ES256", jwk: "@public-jwk-of:es-client" };
+  const payload = {
+    jti: randomUUID(),
+    htm: "GET",
+    htu: "https://app.example.com/ws",
+    iat: "@now",
+    ath: sha256(token),
+  };
+  const sign = { key: "es-client", alg: "ES256", overHeader: undefined, truncate: undefined };
+  return buildToken(
+    {
+      header: changed(header, words.header),
+      headerText: undefined,
+      payload: changed(payload, words.payload),
+      payloadText: undefined,
+      sign: words.sign ?? sign,
+      mutate: words.mutate,
+    },
+    keys,
+    now,
+  );
+}
+
+const changed = (good: object, changes: object = {}): object =>
+  Object.fromEntries(Object.entries({ ...good, ...changes }).filter(([, value]) => value !== null));
+
 const base64url = (bytes: string | Buffer): string => Buffer.from(bytes).toString("base64url");
 
 const joined = (header: string, payload: string, ...signature: readonly string[]): string =>
   [base64url(header), base64url(payload), ...signature].join(".");
 
-/** Replaces the texts that stand for something else, however deep they are. */
-function filled(value: unknown, keys: Keys, now: number): unknown {
-  if (typeof value === "string") return meaningOf(value, keys, now);
-  if (Array.isArray(value)) return value.map((one) => filled(one, keys, now));
-  if (typeof value !== "object" || value === null) return value;
-  return Object.fromEntries(
-    Object.entries(value).map(([name, one]) => [name, filled(one, keys, now)]),
-  );
+function meaningOf(value: string, keys: Keys, now: number): unknown {
+  const [, kind, name = ""] = /^@([a-z-]+)-of:(.+)$/.exec(value) ?? [];
+  switch (kind) {
+    case undefined:
+      return timeOrRepeat(value, now);
+    case "public-jwk":
+      return publicKeyOf(keys, name).export({ format: "jwk" });
+    case "private-jwk":
+      return keys.pairOf(name).privateKey.export({ format: "jwk" });
+    case "thumbprint":
+      return thumbprintOf(publicKeyOf(keys, name));
+    case "certificate-thumbprint":
+      return certificateThumbprintOf(name);
+    default:
+      throw new WordError(`token: unknown text "${value}"`);
+  }
 }
 
-function meaningOf(value: string, keys: Keys, now: number): unknown {
-  const [, difference] = /^@now([+-]\d+)?$/.exec(value) ?? [undefined, null];
-  if (difference !== null) return now + Number(difference ?? 0);
-  const [, sign, count] = /^@repeat:(.):(\d+)$/.exec(value) ?? [];
-  if (sign !== undefined) return sign.repeat(Number(count));
-  if (value.startsWith("@public-jwk-of:")) {
-    return publicKeyOf(keys, value.slice("@public-jwk-of:".length)).export({ format: "jwk" });
-  }
-  return value;
+/** RFC 7638 §3, written out here, so that the corpus does not agree with a library's mistake. */
+function thumbprintOf(key: KeyObject): string {
+  const jwk = key.export({ format: "jwk" });
+  const names = jwk.kty === "RSA" ? ["e", "kty", "n"] : ["crv", "kty", "x", "y"];
+  const members = Object.fromEntries(names.map((name) => [name, jwk[name as keyof typeof jwk]]));
+  return sha256(JSON.stringify(members));
 }
+
+const sha256 = (text: string): string => createHash("sha256").update(text).digest("base64url");
 
 /** `@nest:N` is a payload with every claim that counts, and N arrays in each other. */
 function nested(payload: string, now: number): string {

@@ -1,3 +1,4 @@
+import { type PolicyWords, readPolicyWords } from "./policy-words.ts";
 import {
   flag,
   list,
@@ -29,56 +30,11 @@ export interface Given {
   readonly request: RequestWords | undefined;
   /** Left to the token builder, which knows its own words. */
   readonly token: Readonly<Record<string, unknown>> | undefined;
+  /** What proves that the client has the token's key; left to the builder as well. */
+  readonly proof: Readonly<Record<string, unknown>> | undefined;
+  /** What the client sends once its handshake was answered. */
+  readonly messages: readonly MessageWords[] | undefined;
   readonly steps: readonly Step[] | undefined;
-}
-
-export interface PolicyWords {
-  readonly origins: readonly string[] | undefined;
-  readonly missingOrigin: "allow" | "deny" | undefined;
-  readonly nullOrigin: "allow" | "deny" | undefined;
-  readonly hosts: readonly string[] | undefined;
-  readonly loopbackRule: boolean | undefined;
-  readonly paths: readonly string[] | undefined;
-  readonly trustProxy: readonly string[] | undefined;
-  readonly forwardedHeader: "x-forwarded-for" | "forwarded" | "either" | undefined;
-  readonly allowIps: readonly string[] | undefined;
-  readonly denyIps: readonly string[] | undefined;
-  readonly requireTls: boolean | undefined;
-  readonly protocols: readonly string[] | undefined;
-  readonly requireProtocol: boolean | undefined;
-  readonly jwt: JwtWords | string | undefined;
-  readonly rate: RateWords | undefined;
-  /** For sequences alone: elsewhere nobody could have issued one. */
-  readonly ticket: TicketWords | undefined;
-  /** Words of sequences that no released check answers to yet. */
-  readonly later: readonly string[];
-}
-
-export interface JwtWords {
-  readonly algorithms: readonly string[] | undefined;
-  readonly issuer: string | undefined;
-  readonly audience: string | readonly string[] | undefined;
-  readonly requireExp: boolean | undefined;
-  readonly typ: string | undefined;
-  readonly defaultTyp: boolean | undefined;
-  readonly clockToleranceSeconds: number | undefined;
-  readonly maxTokenBytes: number | undefined;
-  readonly maxLifetimeSeconds: number | undefined;
-  readonly keys: string;
-  readonly from: readonly string[] | undefined;
-}
-
-export interface RateWords {
-  readonly handshakes: number;
-  readonly perSeconds: number;
-  readonly key: "ip" | "user" | undefined;
-}
-
-export interface TicketWords {
-  readonly ttlSeconds: number | undefined;
-  /** There are no others. */
-  readonly singleUse: boolean | undefined;
-  readonly bindAddress: boolean | undefined;
 }
 
 export interface RequestWords {
@@ -86,8 +42,22 @@ export interface RequestWords {
   readonly remoteAddress: string | undefined;
   readonly tls: boolean | undefined;
   readonly headers: readonly (readonly [string, string])[] | undefined;
+  /** The name of the certificate that the client presents on the socket. */
+  readonly certificate: string | undefined;
+  /** Whether an authority of the server vouches for it. */
+  readonly isVouchedFor: boolean | undefined;
   readonly raw: RawWords | undefined;
 }
+
+/** A text message, or what else a client may send. */
+export type MessageWords =
+  | string
+  | {
+      readonly binary: string | undefined;
+      readonly ping: string | undefined;
+      /** Of one text message. */
+      readonly fragments: readonly string[] | undefined;
+    };
 
 export interface RawWords {
   readonly lines: readonly string[];
@@ -101,79 +71,40 @@ export interface Step extends Omit<RequestWords, "raw"> {
   readonly expect: "allow" | "deny" | undefined;
   readonly user: string | undefined;
   readonly ticket: string | undefined;
+  readonly token: Given["token"];
+  readonly proof: Given["proof"];
+  /** The step whose handshake is sent once more, letter by letter. */
+  readonly again: string | undefined;
+  /** Of handshakes at once: how many are sent, and how many of them may pass. */
+  readonly times: number | undefined;
+  readonly allowed: number | undefined;
+  /** Why it is denied. */
+  readonly code: string | undefined;
   readonly jwtExp: number | undefined;
   readonly bytes: number | undefined;
   readonly codes: readonly number[] | undefined;
 }
-
-const jwtWords = record<JwtWords>({
-  algorithms: optional(list(text)),
-  issuer: optional(text),
-  audience: optional((value, where) =>
-    typeof value === "string" ? value : list(text)(value, where),
-  ),
-  requireExp: optional(flag),
-  typ: optional(text),
-  defaultTyp: optional(flag),
-  clockToleranceSeconds: optional(number),
-  maxTokenBytes: optional(number),
-  maxLifetimeSeconds: optional(number),
-  keys: text,
-  from: optional(list(text)),
-});
-
-const policyWords = record<Omit<PolicyWords, "later">>({
-  origins: optional(list(text)),
-  missingOrigin: optional(oneOf("allow", "deny")),
-  nullOrigin: optional(oneOf("allow", "deny")),
-  hosts: optional(list(text)),
-  loopbackRule: optional(flag),
-  paths: optional(list(text)),
-  trustProxy: optional(list(text)),
-  forwardedHeader: optional(oneOf("x-forwarded-for", "forwarded", "either")),
-  allowIps: optional(list(text)),
-  denyIps: optional(list(text)),
-  requireTls: optional(flag),
-  protocols: optional(list(text)),
-  requireProtocol: optional(flag),
-  jwt: optional((value, where) => (typeof value === "string" ? value : jwtWords(value, where))),
-  rate: optional(
-    record<RateWords>({
-      handshakes: number,
-      perSeconds: number,
-      key: optional(oneOf("ip", "user")),
-    }),
-  ),
-  ticket: optional(
-    record<TicketWords>({
-      ttlSeconds: optional(number),
-      singleUse: optional(flag),
-      bindAddress: optional(flag),
-    }),
-  ),
-});
-
-const laterWords = ["connections", "closeOnExpiry", "slowAuthMs"];
-
-/** Limits on what comes after the handshake are all called max… in the form. */
-const isLaterWord = (name: string): boolean => laterWords.includes(name) || /^max[A-Z]/.test(name);
-
-const policy: Reader<PolicyWords> = (value, where) => {
-  const entries = Object.entries(object(value, where));
-  const now = Object.fromEntries(entries.filter(([name]) => !isLaterWord(name)));
-  const later = entries.map(([name]) => name).filter(isLaterWord);
-  return { ...policyWords(now, where), later };
-};
 
 const requestBase = {
   url: optional(text),
   remoteAddress: optional(text),
   tls: optional(flag),
   headers: optional(list(pair)),
+  certificate: optional(text),
+  isVouchedFor: optional(flag),
 };
 
+const messageWords: Reader<MessageWords> = (value, where) =>
+  typeof value === "string"
+    ? value
+    : record<Exclude<MessageWords, string>>({
+        binary: optional(text),
+        ping: optional(text),
+        fragments: optional(list(text)),
+      })(value, where);
+
 const given = record<Given>({
-  policy,
+  policy: readPolicyWords,
   request: optional(
     record<RequestWords>({
       ...requestBase,
@@ -181,6 +112,8 @@ const given = record<Given>({
     }),
   ),
   token: optional(object),
+  proof: optional(object),
+  messages: optional(list(messageWords)),
   steps: optional(
     list(
       record<Step>({
@@ -191,6 +124,12 @@ const given = record<Given>({
         expect: optional(oneOf("allow", "deny")),
         user: optional(text),
         ticket: optional(text),
+        token: optional(object),
+        proof: optional(object),
+        again: optional(text),
+        times: optional(number),
+        allowed: optional(number),
+        code: optional(text),
         jwtExp: optional(number),
         bytes: optional(number),
         codes: optional(list(number)),

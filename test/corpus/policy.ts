@@ -1,28 +1,29 @@
 import {
   type AnyCheck,
   address,
-  bearerToken,
+  all,
+  any,
   ConfigError,
-  cookieToken,
   type Guard,
   guard,
   host,
   insecureAnyOrigin,
-  jwt,
   origin,
-  queryToken,
   type RateLimitStore,
   rateLimit,
   secure,
   subprotocol,
-  subprotocolToken,
   type Tickets,
-  type TokenSource,
   type TrustedProxiesOptions,
+  throttleFailures,
 } from "@firmshake/core";
-import type { JwtWords, PolicyWords } from "./case.ts";
-import type { TokenBuilder } from "./tokens.ts";
-import { WordError } from "./words.ts";
+import type { AuthenticateFirst } from "@firmshake/node";
+import {
+  type AuthenticationSurroundings,
+  authenticationChecks,
+  firstMessageOf,
+} from "./authentication.ts";
+import type { PolicyWords } from "./policy-words.ts";
 
 /** A case's policy in terms of the public API. */
 export interface LoadedPolicy {
@@ -30,15 +31,14 @@ export interface LoadedPolicy {
   readonly guard: Guard;
   readonly trustProxy: TrustedProxiesOptions | undefined;
   readonly paths: readonly string[] | undefined;
+  /** What accepted sockets have to pass. */
+  readonly authenticateFirst?: AuthenticateFirst | undefined;
 }
 
 /** What a policy cannot be loaded without. */
-export interface PolicySurroundings {
-  readonly builder: TokenBuilder;
+export interface PolicySurroundings extends AuthenticationSurroundings {
   /** The host that will be asked for. */
   readonly requestedHost: string | undefined;
-  /** The `typ` that the token will have. */
-  readonly tokenType: string | undefined;
   readonly store?: RateLimitStore;
   /** Issues a sequence's tickets. */
   readonly tickets?: Tickets | undefined;
@@ -57,10 +57,36 @@ export function loadPolicy(words: PolicyWords, surroundings: PolicySurroundings)
     ...(words.requireTls === true ? [secure()] : []),
     ...protocolChecks(words),
     ...rateChecks(words, surroundings.store),
-    ...jwtChecks(words, surroundings),
-    ...(surroundings.tickets === undefined ? [] : [surroundings.tickets]),
+    ...authenticated(words, surroundings),
   ];
-  return { checks, guard: guard({ checks }), trustProxy: trustOf(words), paths: words.paths };
+  return {
+    checks,
+    guard: guard({ checks }),
+    trustProxy: trustOf(words),
+    paths: words.paths,
+    authenticateFirst: firstMessageOf(words, surroundings),
+  };
+}
+
+function authenticated(words: PolicyWords, surroundings: PolicySurroundings): readonly AnyCheck[] {
+  const { tickets, store } = surroundings;
+  const ways = words.any?.map((way) => all(...authenticationChecks(way, surroundings)));
+  const checks = [
+    // Without a way it is for the guard to refuse.
+    ...(ways === undefined ? [] : [any(...(ways as [AnyCheck, ...AnyCheck[]]))]),
+    ...authenticationChecks(words, surroundings),
+    ...(tickets === undefined ? [] : [tickets]),
+  ];
+  if (words.throttle === undefined) return checks;
+  const { failures, perSeconds, bySubject = false, ipv6PrefixBits } = words.throttle;
+  const options = {
+    limit: failures,
+    windowMs: perSeconds * 1_000,
+    ...(bySubject ? { subject: "claimed" as const } : {}),
+    ...(ipv6PrefixBits === undefined ? {} : { ipv6PrefixBits }),
+    ...(store === undefined ? {} : { store }),
+  };
+  return [throttleFailures(options, all(...checks))];
 }
 
 function originCheck({ origins, missingOrigin, nullOrigin }: PolicyWords): AnyCheck {
@@ -127,63 +153,4 @@ function trustOf({
     proxies: trustProxy,
     ...(forwardedHeader === "either" ? {} : { header: forwardedHeader }),
   };
-}
-
-/** In sequences a key's name stands for the whole policy. */
-const namedJwt: Omit<JwtWords, "keys"> = {
-  algorithms: ["HS256"],
-  issuer: "https://id.example.com",
-  audience: "ws.example.com",
-  requireExp: true,
-  typ: undefined,
-  defaultTyp: undefined,
-  clockToleranceSeconds: undefined,
-  maxTokenBytes: undefined,
-  maxLifetimeSeconds: undefined,
-  from: undefined,
-};
-
-function jwtChecks(
-  { jwt: given }: PolicyWords,
-  { builder, tokenType }: PolicySurroundings,
-): readonly AnyCheck[] {
-  if (given === undefined) return [];
-  const isNamed = typeof given === "string";
-  const words: JwtWords = isNamed ? { ...namedJwt, keys: given } : given;
-  const keys = builder.keys.verify[words.keys];
-  if (keys === undefined) throw new WordError(`policy.jwt.keys: unknown key "${words.keys}"`);
-  const options = {
-    // A policy without these is one that the guard must refuse to load.
-    issuer: words.issuer as string,
-    audience: words.audience as string,
-    keys,
-    algorithms: words.algorithms,
-    // Cases do not ask for a subject, but for the user of a sequence.
-    subjectClaim: isNamed ? "sub" : "iss",
-    // Not naming a type turns that rule off, so whatever type the token has is the one asked for.
-    typ: words.typ ?? (words.defaultTyp === true ? undefined : tokenType),
-    clockToleranceSeconds: words.clockToleranceSeconds,
-    maxLifetimeSeconds: words.maxLifetimeSeconds,
-    maxTokenBytes: words.maxTokenBytes ?? 1_000_000,
-    insecureAllowMissingExpiry: words.requireExp !== true,
-    from: words.from?.map(tokenSource),
-  };
-  return [jwt(withoutAbsent(options))];
-}
-
-function tokenSource(word: string): TokenSource {
-  const [kind, name = ""] = word.split(":");
-  if (kind === "bearer") return bearerToken();
-  if (kind === "subprotocol") return subprotocolToken();
-  if (kind === "cookie") return cookieToken(name);
-  if (kind === "query") return queryToken(name);
-  throw new WordError(`policy.jwt.from: unknown source "${word}"`);
-}
-
-type Present<Options> = { [Name in keyof Options]: Exclude<Options[Name], undefined> };
-
-/** Options that are not given must not be there at all. */
-function withoutAbsent<Options extends object>(options: Options): Present<Options> {
-  const given = Object.entries(options).filter(([, value]) => value !== undefined);
-  return Object.fromEntries(given) as Present<Options>;
 }

@@ -1,4 +1,7 @@
+import type { X509Certificate } from "node:crypto";
 import type { RequestWords } from "./case.ts";
+import { certificateOf, clientCertOf } from "./certificates.ts";
+import type { Credentials } from "./tokens.ts";
 
 /** A case's request with everything filled in that the case leaves to the adapter. */
 export interface FullRequest {
@@ -6,6 +9,10 @@ export interface FullRequest {
   readonly headers: readonly (readonly [name: string, value: string])[];
   readonly remoteAddress: string;
   readonly isTls: boolean;
+  /** What the client presents on the socket. */
+  readonly certificate: X509Certificate | undefined;
+  /** Whether an authority of the server vouches for it. */
+  readonly isVouchedFor: boolean;
 }
 
 const defaultAddress = "203.0.113.20";
@@ -21,7 +28,9 @@ const upgradeHeaders = [
 
 /**
  * Fills in the rest of a valid handshake. Host is left alone where headers are given, since its absence may be the case. The token goes
- * where the request says `{token}` (or `{token-base64url}`), and into `Authorization` where it does not say.
+ * where the request says `{token}` (or `{token-base64url}`), and into `Authorization` where it does not say; its proof where it says
+ * `{proof}`, or into `DPoP`. `{client-cert:NAME}` is a certificate in the form of RFC 9440, `{client-cert-pem:NAME}` and
+ * others in a form that is not.
  */
 export function fullRequest(
   {
@@ -29,24 +38,40 @@ export function fullRequest(
     remoteAddress = defaultAddress,
     tls = true,
     headers = [host],
+    certificate,
+    isVouchedFor = certificate !== undefined,
   }: Partial<RequestWords>,
-  token?: string,
+  { token, proof }: Partial<Credentials> = {},
 ): FullRequest {
-  const isPlaced = [url, ...headers.flat()].some((part) => part.includes("{token"));
+  const holds = (placeholder: string): boolean =>
+    [url, ...headers.flat()].some((part) => part.includes(placeholder));
   const place = (part: string): string =>
     part
       .replaceAll("{token}", () => token ?? "")
-      .replaceAll("{token-base64url}", () => Buffer.from(token ?? "").toString("base64url"));
+      .replaceAll("{token-base64url}", () => Buffer.from(token ?? "").toString("base64url"))
+      .replaceAll("{proof}", () => proof ?? "")
+      .replaceAll(
+        /\{client-cert(?:-([a-z]+))?:([^}]+)\}/g,
+        (_, spelling: string | undefined, name: string) => clientCertOf(name, spelling ?? ""),
+      );
   const own = headers.map(([name, value]) => [name, place(value)] as const);
-  const authorization =
-    token === undefined || isPlaced ? [] : [["Authorization", `Bearer ${token}`] as const];
   const has = (name: string): boolean =>
     own.some(([given]) => given.toLowerCase() === name.toLowerCase());
+  const scheme = proof === undefined ? "Bearer" : "DPoP";
   return {
     target: place(url),
-    headers: [...own, ...upgradeHeaders.filter(([name]) => !has(name)), ...authorization],
+    headers: [
+      ...own,
+      ...upgradeHeaders.filter(([name]) => !has(name)),
+      ...(token === undefined || holds("{token")
+        ? []
+        : [["Authorization", `${scheme} ${token}`] as const]),
+      ...(proof === undefined || holds("{proof}") ? [] : [["DPoP", proof] as const]),
+    ],
     remoteAddress,
     isTls: tls,
+    certificate: certificate === undefined ? undefined : certificateOf(certificate),
+    isVouchedFor,
   };
 }
 

@@ -1,14 +1,22 @@
 import { isIP } from "node:net";
 import { type RefusalCode, refusalKinds } from "@firmshake/core";
-import type { Case, PolicyWords, RawWords, RequestWords } from "./case.ts";
+import type { Case, MessageWords, RawWords, RequestWords } from "./case.ts";
 import { type Outcome, unseen } from "./outcome.ts";
 import { type LoadedPolicy, loadPolicy } from "./policy.ts";
 import type { Entry } from "./read-cases.ts";
-import { type FullRequest, fullRequest, hostOf } from "./request.ts";
+import { fullRequest, hostOf } from "./request.ts";
 import { runInProcess } from "./run-in-process.ts";
-import { bytesOf, rawBytes, runOverSocket, type Sent, type Serve } from "./run-over-socket.ts";
-import { runSequence } from "./run-sequence.ts";
-import { buildToken, type TokenBuilder, tokenTypeOf } from "./tokens.ts";
+import {
+  bytesOf,
+  canBeSaid,
+  rawBytes,
+  runOverSocket,
+  type Sent,
+  type Serve,
+} from "./run-over-socket.ts";
+import { runSequence, type SequenceSurroundings } from "./run-sequence.ts";
+import { startServices } from "./services.ts";
+import { buildCredentials, type TokenBuilder, tokenTypeOf } from "./tokens.ts";
 import { WordError } from "./words.ts";
 
 /** What became of one case. */
@@ -25,7 +33,7 @@ export interface Result {
 /**
  * Runs a case in every way it can be run; it passes where each of them agrees. Never throws.
  *
- * @param serve - How a server is made, for the way over a socket. Default: by Node alone.
+ * @param serve - How a server is made; then the way over a socket is all that counts, where there is one. Default: both, by Node alone.
  */
 export async function runCase(
   { id, file, found }: Entry,
@@ -38,7 +46,7 @@ export async function runCase(
   const crashes = watchForCrashes();
   const { reason } = found;
   try {
-    const { pending, failures, notes } = await runWays(found, builder, serve);
+    const { pending, failures, notes } = await runWithServices(found, builder, serve);
     const details = [...failures, ...(await crashes.seen())];
     if (details.length > 0) return { id, file, status: "failed", details, notes, reason };
     const status = pending.length > 0 ? "pending" : "passed";
@@ -64,24 +72,33 @@ interface Ran {
   readonly notes: readonly string[];
 }
 
-async function runWays(found: Case, builder: TokenBuilder, serve: Serve | undefined): Promise<Ran> {
+async function runWithServices(
+  found: Case,
+  builder: TokenBuilder,
+  serve: Serve | undefined,
+): Promise<Ran> {
+  const services = await startServices(found.given.policy);
+  try {
+    const ran = await runWays(found, { builder, services, serve });
+    return { ...ran, failures: [...ran.failures, ...services.complaints()] };
+  } finally {
+    await services.close();
+  }
+}
+
+async function runWays(found: Case, surroundings: SequenceSurroundings): Promise<Ran> {
   const { policy, steps } = found.given;
-  const request: Partial<RequestWords> = found.given.request ?? {};
   if (steps !== undefined) {
     if (found.expect !== "as-steps") throw new WordError("a case with steps expects as-steps");
-    return runSequence(policy, steps, builder);
+    return runSequence(policy, steps, surroundings);
   }
   if (found.expect === "as-steps") throw new WordError("as-steps without steps");
   const [later] = [...policy.later, ...(policy.ticket === undefined ? [] : ["ticket"])];
   if (later !== undefined) throw new WordError(`policy: "${later}" is for sequences`);
 
-  const ways =
-    request.raw === undefined
-      ? await waysOf(found, request, builder, serve)
-      : [rawWay(policy, request, request.raw, builder, serve)];
   const failures: string[] = [];
   const notes = new Set<string>();
-  for (const { name, run } of ways) {
+  for (const { name, run } of await waysOf(found, surroundings)) {
     const outcome = await run();
     failures.push(...disagreements(found, outcome).map((what) => `${name}: ${what}`));
     if (outcome.note !== undefined) notes.add(outcome.note);
@@ -97,54 +114,62 @@ interface Way {
 
 async function waysOf(
   { given }: Case,
-  words: Partial<RequestWords>,
-  builder: TokenBuilder,
-  serve: Serve | undefined,
+  { serve, ...surroundings }: SequenceSurroundings,
 ): Promise<readonly Way[]> {
-  const token = given.token === undefined ? undefined : await buildToken(builder, given.token);
-  const request = fullRequest(words, token);
+  const { policy, messages } = given;
+  const words: Partial<RequestWords> = given.request ?? {};
+  if (words.raw !== undefined) {
+    const requestedHost = hostIn(words.raw);
+    const load = (): LoadedPolicy =>
+      loadPolicy(policy, { ...surroundings, requestedHost, tokenType: undefined });
+    // What only a parser can answer is asked over a socket alone.
+    return [overSocket({ load, peer: fullRequest(words), bytes: rawBytes(words.raw) }, serve)];
+  }
+  const isLifeLimited =
+    typeof policy.jwt === "object" && policy.jwt.maxLifetimeSeconds !== undefined;
+  const credentials = await buildCredentials(surroundings.builder, given, isLifeLimited);
+  const { token } = credentials;
   const tokenType = token === undefined ? undefined : tokenTypeOf(token);
+  if (policy.firstMessage !== undefined) {
+    const request = fullRequest(words);
+    const load = (): LoadedPolicy =>
+      loadPolicy(policy, { ...surroundings, requestedHost: hostOf(request), tokenType });
+    const sent = { load, peer: request, bytes: bytesOf(request) };
+    return [overSocket({ ...sent, messages: messages?.map(withToken(token ?? "")) }, serve)];
+  }
+  if (messages !== undefined) throw new WordError("messages without policy.firstMessage");
+  const request = fullRequest(words, credentials);
   const load = (): LoadedPolicy =>
-    loadPolicy(given.policy, { builder, requestedHost: hostOf(request), tokenType });
+    loadPolicy(policy, { ...surroundings, requestedHost: hostOf(request), tokenType });
   const inProcess = { name: "in process", run: () => runInProcess(load, request) };
   if (!canBeSaid(request)) return [inProcess];
-  return [inProcess, overSocket({ load, peer: request, bytes: bytesOf(request) }, serve)];
+  const onSocket = overSocket({ load, peer: request, bytes: bytesOf(request) }, serve);
+  // In process all servers are the same.
+  return serve === undefined ? [inProcess, onSocket] : [onSocket];
 }
 
-/** What only a parser can answer is asked over a socket alone. */
-function rawWay(
-  policy: PolicyWords,
-  words: Partial<RequestWords>,
-  raw: RawWords,
-  builder: TokenBuilder,
-  serve: Serve | undefined,
-): Way {
-  const [, requestedHost] =
-    raw.lines.map((line) => /^host:[ \t]*(.*?)[ \t]*$/i.exec(line)).find(Boolean) ?? [];
-  const load = (): LoadedPolicy =>
-    loadPolicy(policy, { builder, requestedHost, tokenType: undefined });
-  return overSocket({ load, peer: fullRequest(words), bytes: rawBytes(raw) }, serve);
-}
+const hostIn = ({ lines }: RawWords): string | undefined =>
+  lines.map((line) => /^host:[ \t]*(.*?)[ \t]*$/i.exec(line)).find(Boolean)?.[1];
+
+/** `{token}` in messages stands for it, `{token-start}` and `{token-end}` for its halves. */
+const withToken =
+  (token: string) =>
+  (message: MessageWords): MessageWords => {
+    const half = Math.floor(token.length / 2);
+    const place = (text: string): string =>
+      text
+        .replaceAll("{token}", token)
+        .replaceAll("{token-start}", token.slice(0, half))
+        .replaceAll("{token-end}", token.slice(half));
+    if (typeof message === "string") return place(message);
+    const { binary, ping, fragments } = message;
+    return { binary: binary && place(binary), ping, fragments: fragments?.map(place) };
+  };
 
 const overSocket = (sent: Sent, serve: Serve | undefined): Way => ({
   name: "over a socket",
   run: () => runOverSocket(sent, serve),
 });
-
-/** Node answers a head of more than 16 KiB by itself. */
-const maxHeadBytes = 15_000;
-
-/** Whether the parser on the other side would see just this text: blanks at the ends of values are lost, and line ends mean lines. */
-function canBeSaid(request: FullRequest): boolean {
-  const isValue = (value: string): boolean =>
-    value === value.trim() && [...value].every((sign) => sign >= " " || sign === "\t");
-  const isTarget = /^[\x21-\x7e]+$/.test(request.target);
-  return (
-    isTarget &&
-    request.headers.every(([name, value]) => /^[\w-]+$/.test(name) && isValue(value)) &&
-    Buffer.byteLength(bytesOf(request)) < maxHeadBytes
-  );
-}
 
 function disagreements({ expect, clientIp, code }: Case, outcome: Outcome): readonly string[] {
   const got = `${outcome.answer}${outcome.code === undefined ? "" : ` (${outcome.code})`}`;

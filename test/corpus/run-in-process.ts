@@ -4,12 +4,6 @@ import { inTime, type Outcome, unseen } from "./outcome.ts";
 import type { LoadedPolicy } from "./policy.ts";
 import { asNodeReads, type FullRequest } from "./request.ts";
 
-const tlsFacts: TlsFacts = {
-  protocol: "TLSv1.3",
-  serverName: undefined,
-  isClientAuthorized: false,
-};
-
 /** As many as Node keeps by default. */
 const maxHeaderLines = 1_000;
 
@@ -39,7 +33,8 @@ async function decide(
       maxHeaderLines,
       showsConnectionHeader: true,
       peerAddress: () => request.remoteAddress,
-      tls: () => (request.isTls ? tlsFacts : undefined),
+      request: { socket: { getPeerX509Certificate: () => request.certificate } },
+      tls: () => (request.isTls ? tlsFactsOf(request) : undefined),
       signal: () => new AbortController().signal,
     },
     trustProxy === undefined ? undefined : trustedProxies(trustProxy),
@@ -52,6 +47,12 @@ async function decide(
   }
   return { answer: "allow", code: undefined, clientIp };
 }
+
+const tlsFactsOf = ({ isVouchedFor }: FullRequest): TlsFacts => ({
+  protocol: "TLSv1.3",
+  serverName: undefined,
+  isClientAuthorized: isVouchedFor,
+});
 
 /** A policy that is not loaded lets nobody in; the report says so, since it may not be what the case means. */
 export const refusedPolicy = (error: ConfigError): Outcome => ({

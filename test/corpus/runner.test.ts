@@ -5,11 +5,14 @@ import { join } from "node:path";
 import { type Check, guard, insecureAnyOrigin } from "@firmshake/core";
 import { afterAll, describe, expect, it } from "vitest";
 import { requirement } from "../support/requirement.ts";
+import type { AnswerWords } from "./answer-words.ts";
 import { inTime, LateAnswer } from "./outcome.ts";
+import { type PolicyWords, readPolicyWords } from "./policy-words.ts";
 import { fullRequest } from "./request.ts";
 import { runFolder } from "./run-folder.ts";
 import { runInProcess } from "./run-in-process.ts";
 import { bytesOf, runOverSocket } from "./run-over-socket.ts";
+import { startServices } from "./services.ts";
 
 const folders: string[] = [];
 
@@ -145,6 +148,42 @@ describe("sequences", () => {
     expect(exitCode).toBe(1);
   });
 
+  it("run in process and over a socket", async () => {
+    const given = { policy: { ...good.given.policy, rate }, steps: steps("allow") };
+    const { lines } = await runFolder(folderOf({ ...sequence, given }));
+    expect(lines.map((line) => line.split(" at ")[0])).toEqual([
+      "FAILED  sequence (cases.json) in process:",
+      "FAILED  sequence (cases.json) over a socket:",
+      "corpus: 0/1",
+    ]);
+  });
+
+  it("send a handshake once more, or several times at once, and count who has passed", async () => {
+    const policy = { ...good.given.policy, rate: { ...rate, handshakes: 3 } };
+    const given = (allowed: number): unknown => ({
+      policy,
+      steps: [
+        { at: 0, do: "open", as: "a", expect: "allow" },
+        { at: 0, do: "open", again: "a", expect: "allow" },
+        { at: 0, do: "open-at-once", times: 4, allowed },
+        { at: 0, do: "open", again: "a", expect: "deny", code: "rate_limited" },
+        { at: 0, do: "open", again: "a", remoteAddress: "203.0.113.8", expect: "allow" },
+      ],
+    });
+    const { lines } = await runFolder(folderOf({ ...sequence, given: given(1) }));
+    expect(lines).toEqual(["corpus: 1/1"]);
+    const wrong = await runFolder(folderOf({ ...sequence, given: given(2) }));
+    expect(wrong.lines[0]).toContain("at 0 s open-at-once: expected 2 of 4 to pass, got 1");
+  });
+
+  it("do not take one refusal for another, where the step names one", async () => {
+    const [first, second] = steps("deny") as readonly object[];
+    const named = [first, { ...second, code: "origin_denied" }];
+    const given = { policy: { ...good.given.policy, rate }, steps: named };
+    const { lines } = await runFolder(folderOf({ ...sequence, given }));
+    expect(lines[0]).toContain("expected origin_denied, got deny (rate_limited)");
+  });
+
   it("are pending, and not passed, where they need what is not there yet", async () => {
     const given = {
       policy: { ...good.given.policy, maxMessageBytes: 10 },
@@ -161,6 +200,12 @@ describe("sequences", () => {
   it.each([
     ["an unknown verb", [{ at: 0, do: "dance" }], 'unknown verb "dance"'],
     ["an opening without an answer", [{ at: 0, do: "open" }], "open without expect"],
+    ["many at once without a number", [{ at: 0, do: "open-at-once" }], "without times and allowed"],
+    [
+      "a step that was not",
+      [{ at: 0, do: "open", again: "x", expect: "deny" }],
+      'unknown step "x"',
+    ],
     [
       "a clock that runs backwards",
       [
@@ -208,6 +253,31 @@ describe("what is not understood fails", () => {
       '"ticket" is for sequences',
     ],
     ["a type", { given: { policy: { origins: "x" }, request } }, "expected a list"],
+    [
+      "messages that nobody waits for",
+      { given: { policy: {}, request, messages: ["x"] } },
+      "messages without policy.firstMessage",
+    ],
+    [
+      "a token's keys from two places",
+      { given: { policy: { jwt: { ...jwt, metadata: {} } }, token } },
+      "give either keys or metadata",
+    ],
+    [
+      "a certificate",
+      { given: { policy: {}, request: { ...request, certificate: "x" } } },
+      'unknown certificate "x"',
+    ],
+    [
+      "a word of a way",
+      { given: { policy: { any: [{ jwtt: {} }] }, request } },
+      'unknown word "jwtt"',
+    ],
+    [
+      "an answer's failure",
+      { given: { policy: { authorize: { answer: { fails: "loudly" } } }, request } },
+      "expected down or silent or cut",
+    ],
   ])("%s", async (_, change, message) => {
     const { lines, exitCode } = await runFolder(folderOf({ ...good, ...change }));
     expect(lines[0]).toContain("FAILED  good");
@@ -227,6 +297,58 @@ describe("what is not understood fails", () => {
     const { lines, exitCode } = await runFolder(folder);
     expect(lines[0]).toContain("FAILED  other.json");
     expect(exitCode).toBe(1);
+  });
+});
+
+describe("services", () => {
+  const policyOf = (answer: object): PolicyWords =>
+    readPolicyWords({ authorize: { answer } }, "policy");
+
+  it("answer what the case says, with times and long texts filled in", async () => {
+    const json = { at: "@now", here: "@here/x", long: "@repeat:a:3" };
+    const policy = policyOf({ status: 418, headers: [["X-A", "b"]], json });
+    const services = await startServices(policy);
+    const origin = services.originOf(policy.authorize?.answer as AnswerWords);
+    const response = await fetch(`${origin}/anything`, { method: "POST", body: "x" });
+    expect([response.status, response.headers.get("x-a")]).toEqual([418, "b"]);
+    expect(await response.json()).toEqual({
+      at: expect.any(Number),
+      here: `${origin}/x`,
+      long: "aaa",
+    });
+    expect(services.complaints()).toEqual([]);
+    await services.close();
+  });
+
+  it("complain where they were followed to where nobody may ask", async () => {
+    const policy = policyOf({
+      status: 302,
+      headers: [["Location", "/elsewhere"]],
+      elsewhere: { a: 1 },
+    });
+    const services = await startServices(policy);
+    const origin = services.originOf(policy.authorize?.answer as AnswerWords);
+    expect(await (await fetch(origin)).json()).toEqual({ a: 1 });
+    expect(services.complaints()).toEqual(["a service led elsewhere, and was followed"]);
+    await services.close();
+  });
+});
+
+describe("first messages", () => {
+  const given = (...messages: readonly unknown[]): unknown => ({
+    policy: { firstMessage: { jwt: { ...jwt, requireExp: true } } },
+    token,
+    messages,
+  });
+
+  it("are sent behind the handshake, and what comes of them is the answer", async () => {
+    const { lines } = await runFolder(folderOf({ ...good, given: given("{token}") }));
+    expect(lines).toEqual(["corpus: 1/1"]);
+  });
+
+  it("are told from one another by the code of the close", async () => {
+    const { lines } = await runFolder(folderOf({ ...good, given: given({ binary: "{token}" }) }));
+    expect(lines[0]).toContain("over a socket: expected allow, got deny (close_1003)");
   });
 });
 

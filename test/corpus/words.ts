@@ -15,6 +15,14 @@ export const flag: Reader<boolean> = (value, where) =>
 export const number: Reader<number> = (value, where) =>
   typeof value === "number" ? value : wrong(where, "a number");
 
+export const scalar: Reader<string | number | boolean> = (value, where) =>
+  typeof value === "string" || typeof value === "number" || typeof value === "boolean"
+    ? value
+    : wrong(where, "a text, a number, true or false");
+
+/** Whatever JSON can say. */
+export const anything: Reader<unknown> = (value) => value;
+
 export const object: Reader<Readonly<Record<string, unknown>>> = (value, where) =>
   typeof value === "object" && value !== null && !Array.isArray(value)
     ? (value as Readonly<Record<string, unknown>>)

@@ -319,7 +319,7 @@ describe("pages of another origin", () => {
       "access-control-allow-origin": origin,
       "access-control-allow-credentials": "true",
       "access-control-allow-methods": "POST",
-      "access-control-allow-headers": "authorization, content-type",
+      "access-control-allow-headers": "authorization, content-type, dpop",
       vary: "Origin",
     });
     const response = await ask({ headers: { Origin: origin } });

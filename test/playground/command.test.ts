@@ -69,7 +69,7 @@ describe("npm start", () => {
 
   it("prints its URLs, serves, and ends cleanly on Ctrl-C", async () => {
     const { child, said } = start("--port", String(await freePort()));
-    await expect.poll(said).toContain("Ctrl-C");
+    await expect.poll(said, { timeout: 10_000 }).toContain("Ctrl-C");
     const [, page = ""] = /Open +(\S+)/.exec(said()) ?? [];
     expect((await fetch(page)).status).toBe(200);
     child.kill("SIGINT");

@@ -6,7 +6,9 @@ import { libraries } from "../../packages/playground/src/libraries/all.ts";
 import { runOnce } from "../../packages/playground/src/once.ts";
 import { startPlayground } from "../../packages/playground/src/playground.ts";
 import type { LibraryName } from "../../packages/playground/src/protocol.ts";
-import { drawReport } from "../../packages/playground/src/table.ts";
+import { drawReport, wordsOf } from "../../packages/playground/src/table.ts";
+import { ways } from "../../packages/playground/src/ways/all.ts";
+import { answersOfWays } from "./answers-of-ways.ts";
 import { run } from "./command.ts";
 import { smuggledWithoutGate } from "./smuggled-body.ts";
 
@@ -23,15 +25,20 @@ describe("npm start -- --once", () => {
       expect(text).toContain(`Attacks, on ${runsOn}`);
       for (const { title } of attacks) expect(text).toContain(title.slice(0, 12));
       for (const { title } of legitimateHandshakes) expect(text).toContain(title.slice(0, 12));
-      const accepted = `${count} of ${count} legitimate handshakes accepted.`;
-      expect(text).toContain(`16 of 16 attacks refused, ${accepted}`);
+      for (const { title } of ways) expect(text).toContain(title.slice(0, 12));
+      const handshakes = `${count} of ${count} legitimate handshakes accepted`;
+      expect(text).toContain(
+        `16 of 16 attacks refused, ${handshakes}, 40 of 40 attempts at the ways answered as they must be.`,
+      );
       expect(code, text).toBe(0);
     },
   );
 
   it("exits 1 when the gate is taken away from the same code", async () => {
     const { code, text } = await run("--once", "--no-gate");
-    expect(text).toContain("0 of 16 attacks refused, 4 of 4 legitimate handshakes accepted.");
+    expect(text).toContain(
+      "0 of 16 attacks refused, 4 of 4 legitimate handshakes accepted, 14 of 40 attempts at the ways answered as they must be.",
+    );
     expect(code, text).toBe(1);
   });
 });
@@ -80,8 +87,23 @@ describe("what --once measures", () => {
         report.legitimate.every(({ gated, bare }) => gated.isAccepted && bare.isAccepted),
       ).toBe(true);
       expect(report.isPassed).toBe(true);
+      const answers = report.ways.map(({ id, result }) => [id, wordsOf(result)]);
+      expect(Object.fromEntries(answers)).toEqual(answersOfWays);
     },
   );
+
+  it("fails when a way answers something else than it must", async () => {
+    const playground = await startPlayground({ port: anyPort });
+    const { lab } = playground;
+    const [session] = lab.ways;
+    if (session === undefined) throw new Error("There are no ways.");
+    const mistaken = { ...session, acts: session.acts.map((act) => ({ ...act, expected: 1000 })) };
+    const report = await runOnce({ ...playground, lab: { ...lab, ways: [mistaken] } }).finally(
+      playground.close,
+    );
+    expect(report.ways.map(({ result }) => result.isExpected)).toEqual([false, false, false]);
+    expect(report.isPassed).toBe(false);
+  });
 
   it("fails when a legitimate handshake is refused", async () => {
     const playground = await startPlayground({ port: anyPort });

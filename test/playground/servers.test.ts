@@ -6,7 +6,6 @@ import { newAttempt, openingOf } from "../../packages/playground/src/attacks/att
 import { type FrameworkName, frameworks } from "../../packages/playground/src/frameworks/all.ts";
 import { shakeHands } from "../../packages/playground/src/handshake-client.ts";
 import { type Playground, startPlayground } from "../../packages/playground/src/playground.ts";
-import { checksOf } from "../../packages/playground/src/policy.ts";
 import type { SignedIn } from "../../packages/playground/src/protocol.ts";
 
 const frameworkNames = Object.keys(frameworks) as FrameworkName[];
@@ -40,6 +39,7 @@ describe.each(frameworkNames)("the chat's own origin, on %s", (framework) => {
     ["/sign-in", "POST"],
     ["/sign-out", "POST"],
     ["/attempts/missing-token", "POST"],
+    ["/orders/token/connect", "POST"],
   ])("keeps %s from pages of other origins", async (path, method) => {
     const { page, panel } = playground.lab;
     expect(await statusOf(path, method, { origin: panel })).toBe(403);
@@ -99,12 +99,15 @@ describe.each(frameworkNames)("the chat's own origin, on %s", (framework) => {
     expect((await fetch(`${page}/token`, { method: "POST" })).status).toBe(204);
   });
 
-  it.each(["/elsewhere", "/..%2fsrc/main.ts", "/scripts/..%2f..%2fpackage.json", "/chat"])(
-    "has no page at %s",
-    async (path) => {
-      expect(await statusOf(path, "GET", { host: playground.lab.gated.host })).toBeGreaterThan(399);
-    },
-  );
+  it.each([
+    "/elsewhere",
+    "/..%2fsrc/main.ts",
+    "/docs/guide/..%2f..%2fpackage.json",
+    "/scripts/..%2f..%2fpackage.json",
+    "/chat",
+  ])("has no page at %s", async (path) => {
+    expect(await statusOf(path, "GET", { host: playground.lab.gated.host })).toBeGreaterThan(399);
+  });
 
   it("serves its files as what they are", async () => {
     const { page } = playground.lab;
@@ -118,6 +121,10 @@ describe.each(frameworkNames)("the chat's own origin, on %s", (framework) => {
     expect(await typeOf("/scripts/page.js")).toEqual([200, "text/javascript"]);
     expect(await typeOf("/scripts/libraries/socket-io.js")).toEqual([200, "text/javascript"]);
     expect(await typeOf("/scripts/socket.io-client.js")).toEqual([200, "text/javascript"]);
+    expect(await typeOf("/scripts/firmshake-client/index.js")).toEqual([200, "text/javascript"]);
+    expect(await typeOf("/errors")).toEqual([200, "text/html"]);
+    expect(await typeOf("/docs/guide/tickets.md")).toEqual([200, "text/plain"]);
+    expect(await typeOf("/packages/client/README.md")).toEqual([200, "text/plain"]);
     expect(await typeOf("/.well-known/jwks.json")).toEqual([200, "application/jwk-set+json"]);
   });
 });
@@ -145,6 +152,8 @@ describe("the stream", () => {
     playground = await startPlayground({ port });
   });
 
+  const checksOfSession = ["host", "origin", "subprotocol", "rateLimit", "jwt", "account"];
+
   it("tells each decision with the trail of its checks, and which were not reached", async () => {
     const { issuer, gated, log, page } = playground.lab;
     const shake = async (path: string, lines: readonly (readonly [string, string])[]) => {
@@ -156,7 +165,7 @@ describe("the stream", () => {
     const token = await issuer.sign("Ada");
     const accepted = await shake("/chat", [["Authorization", `Bearer ${token}`]]);
     expect(accepted?.steps).toEqual(
-      ["opening", ...(checksOf["/chat"] ?? [])].map((check) => ({ check, outcome: "allow" })),
+      ["opening", "address", ...checksOfSession].map((check) => ({ check, outcome: "allow" })),
     );
     expect(accepted).toMatchObject({
       outcome: "accepted",
@@ -166,10 +175,7 @@ describe("the stream", () => {
     });
 
     const byCookie = await shake("/session", [["Cookie", `firmshake_session=${token}`]]);
-    expect(byCookie?.steps.map(({ check }) => check)).toEqual([
-      "opening",
-      ...(checksOf["/session"] ?? []),
-    ]);
+    expect(byCookie?.steps.map(({ check }) => check)).toEqual(["opening", ...checksOfSession]);
     expect(byCookie?.steps.every(({ outcome }) => outcome === "allow")).toBe(true);
 
     const refused = await shake("/chat", []);
@@ -179,7 +185,10 @@ describe("the stream", () => {
       { check: "jwt", outcome: "refuse" },
       { check: "account", outcome: "unreached" },
     ]);
+    expect(refused?.closeCode).toBe(3000);
     const lost = await shake("/elsewhere", []);
+    expect(lost).toMatchObject({ status: 404, code: "not_found" });
+    expect(lost).not.toHaveProperty("closeCode");
     expect(lost?.steps.map(({ check, outcome }) => `${check} ${outcome}`)).toEqual([
       "opening allow",
       "path refuse",

@@ -13,9 +13,14 @@ async function bundler(): Promise<Bundler> {
 }
 
 /** A package as an application's own bundler would ship it: one minified ES module. */
-export async function bundled(name: string): Promise<string> {
-  const input = fileURLToPath(new URL(`../../packages/${name}/src/index.ts`, import.meta.url));
+export const bundled = (name: string): Promise<string> =>
+  bundledFile(fileURLToPath(new URL(`../../packages/${name}/src/index.ts`, import.meta.url)));
+
+/** The same for any source, with this project's packages as they are in the sources. */
+export async function bundledFile(input: string): Promise<string> {
   const { build } = await bundler();
-  const { output } = await build({ input, write: false, output: { minify: true, format: "esm" } });
-  return output[0].code;
+  const resolve = { conditionNames: ["@firmshake/source", "import"] };
+  const output = { minify: true, format: "esm" };
+  const built = await build({ input, resolve, write: false, output });
+  return built.output[0].code;
 }

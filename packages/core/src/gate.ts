@@ -47,4 +47,5 @@ export { openingRefusal } from "./handshake/validity.ts";
 export { compileRanges } from "./parse/address-range.ts";
 export { isHeaderValue, isHttpToken, trimBlanks } from "./parse/http-token.ts";
 export { clientKey, type IpAddress, parsePeerAddress } from "./parse/ip-address.ts";
+export { boundThumbprint } from "./tokens/bound-thumbprint.ts";
 export { invalidToken } from "./tokens/extract-token.ts";

@@ -8,6 +8,7 @@ export {
   apiKey,
 } from "./checks/api-key.ts";
 export { type Authorizer, authorize } from "./checks/authorize.ts";
+export { type Csrf, type CsrfOptions, csrf, type IssuedCsrf } from "./checks/csrf.ts";
 export { host } from "./checks/host.ts";
 export { introspection } from "./checks/introspection.ts";
 export { jwt } from "./checks/jwt.ts";
@@ -105,7 +106,7 @@ export type { ReplayStore } from "./stores/replay-store.ts";
 export type { StoredTicket, TicketStore } from "./stores/ticket-store.ts";
 export { bearerToken } from "./tokens/bearer-token.ts";
 export { cookieToken } from "./tokens/cookie-token.ts";
-export type { DpopNonceOptions, DpopOptions } from "./tokens/dpop-options.ts";
+export type { DpopNonceOptions, DpopOptions, DpopProofOptions } from "./tokens/dpop-options.ts";
 export { headerToken } from "./tokens/header-token.ts";
 export type {
   IntrospectionCacheOptions,

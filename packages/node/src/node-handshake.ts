@@ -41,9 +41,12 @@ export function nodeHandshake(
 /**
  * The view of an ordinary `POST`, for checks that are made for handshakes. Of the path alone: a query could make it a request of a polling
  * session.
+ *
+ * @param target - As the client wrote it.
  */
 export function postHandshake(
   request: IncomingMessage,
+  target: string,
   signal: () => AbortSignal,
   trust: ProxyTrust | undefined,
 ): Handshake {
@@ -51,7 +54,7 @@ export function postHandshake(
     {
       transport: "polling",
       method: "POST",
-      target: request.url?.split("?", 1)[0] ?? "",
+      target: target.split("?", 1)[0] ?? "",
       httpVersion: request.httpVersion,
       headerLines: headerLinesIn(request),
       maxHeaderLines: nodeKeeps,

@@ -1,10 +1,16 @@
-import { type DecisionEvent, type Handshake, refusalKinds } from "@firmshake/node";
-import { checksOf } from "./policy.ts";
+import {
+  type DecisionEvent,
+  type Handshake,
+  type RefusedFirst,
+  refusalKinds,
+} from "@firmshake/node";
 import type { DecisionView, Step } from "./protocol.ts";
 
 /** What the gate decided lately, and who wants to know. */
 export interface DecisionLog {
   readonly record: (event: DecisionEvent, handshake: Handshake) => void;
+  /** What became of an accepted connection that did not say in time, or not rightly, who it is. */
+  readonly recordFirst: (refused: RefusedFirst, query: string) => void;
   readonly recent: () => readonly DecisionView[];
   /** Returns how to stop. */
   readonly subscribe: (listener: (decision: DecisionView) => void) => () => void;
@@ -15,19 +21,42 @@ export interface DecisionLog {
 const maxRecent = 200;
 const patienceMs = 2_000;
 
-export function createDecisionLog(): DecisionLog {
+/** @param checksAt - The names of the checks that guard a path; undefined where nothing does. */
+export function createDecisionLog(
+  checksAt: (path: string) => readonly string[] | undefined,
+): DecisionLog {
   const recent: DecisionView[] = [];
   const listeners = new Set<(decision: DecisionView) => void>();
   let count = 0;
+
+  function add(view: Omit<DecisionView, "id" | "at">): void {
+    const decision = { id: ++count, at: Date.now(), ...view };
+    recent.push(decision);
+    if (recent.length > maxRecent) recent.shift();
+    for (const listener of listeners) listener(decision);
+  }
 
   return {
     record: (event, handshake) => {
       // The further polls of a session are many, and no handshakes.
       if (handshake.isContinued && event.outcome === "accepted") return;
-      const decision = viewOf(event, handshake, ++count);
-      recent.push(decision);
-      if (recent.length > maxRecent) recent.shift();
-      for (const listener of listeners) listener(decision);
+      add(viewOf(event, handshake, checksAt(event.path)));
+    },
+    recordFirst: ({ connection, closeCode, closeReason }, query) => {
+      const checks = [...(checksAt(connection.path) ?? [])];
+      add({
+        outcome: "refused",
+        path: connection.path,
+        transport: "websocket",
+        steps: [
+          ...["opening", ...checks].map((check) => ({ check, outcome: "allow" }) as const),
+          { check: "firstMessage", outcome: "refuse" },
+        ],
+        elapsedMs: Date.now() - connection.acceptedAt,
+        closeCode,
+        title: closeReason,
+        ...attemptIn(query),
+      });
     },
     recent: () => recent,
     subscribe: (listener) => {
@@ -56,30 +85,39 @@ export function createDecisionLog(): DecisionLog {
 /** Attempts are told apart by a parameter of the query: decision events name the path alone. */
 export const attemptParameter = "attempt";
 
-function viewOf(event: DecisionEvent, { query }: Handshake, id: number): DecisionView {
-  const { outcome, path, transport, elapsedMs, code, subject } = event;
-  const attempt = new URLSearchParams(query).get(attemptParameter);
-  const isOurs = attempt !== null && /^[a-z-]{1,40}\.[0-9a-z]{1,12}$/.test(attempt);
+function viewOf(
+  event: DecisionEvent,
+  { query }: Handshake,
+  checks: readonly string[] | undefined,
+): Omit<DecisionView, "id" | "at"> {
+  const { outcome, path, transport, elapsedMs, code, closeCode, subject } = event;
   const isSwitched = outcome === "accepted" && transport === "websocket";
   const status = isSwitched ? 101 : event.status;
   return {
-    id,
-    at: Date.now(),
     outcome,
     path,
     transport,
-    steps: stepsOf(event),
+    steps: stepsOf(event, checks),
     elapsedMs,
     ...(code === undefined ? {} : { code, title: refusalKinds[code].title }),
     ...(status === undefined ? {} : { status }),
+    ...(closeCode === undefined ? {} : { closeCode }),
     ...(subject === undefined ? {} : { subject }),
-    ...(isOurs ? { attempt, attack: attempt.slice(0, attempt.indexOf(".")) } : {}),
+    ...attemptIn(query),
   };
 }
 
+function attemptIn(query: string): Pick<DecisionView, "attempt" | "attack"> {
+  const attempt = new URLSearchParams(query).get(attemptParameter);
+  const isOurs = attempt !== null && /^[a-z-]{1,40}\.[0-9a-z]{1,12}$/.test(attempt);
+  return isOurs ? { attempt, attack: attempt.slice(0, attempt.indexOf(".")) } : {};
+}
+
 /** The opening first, which every handshake has to pass; then the guard's checks, also those that were not reached. */
-function stepsOf({ outcome, path, code, trail }: DecisionEvent): readonly Step[] {
-  const checks = checksOf[path];
+function stepsOf(
+  { outcome, code, trail }: DecisionEvent,
+  checks: readonly string[] | undefined,
+): readonly Step[] {
   if (checks === undefined) {
     return [
       { check: "opening", outcome: code === "not_found" ? "allow" : "refuse" },
@@ -90,7 +128,7 @@ function stepsOf({ outcome, path, code, trail }: DecisionEvent): readonly Step[]
   return [
     { check: "opening", outcome: wasStoppedBefore ? "refuse" : "allow" },
     ...checks.map((check): Step => {
-      const entry = trail.find((one) => one.check === check);
+      const entry = trail.find((one) => one.check === check && one.depth === 0);
       return { check, outcome: entry?.outcome ?? "unreached" };
     }),
   ];

@@ -1,5 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { connect, type Socket } from "node:net";
+import { connect as connectSecurely } from "node:tls";
+import { type RefusalCode, refusalKinds } from "@firmshake/node";
 import type { Target } from "./lab.ts";
 import type { Dialect } from "./libraries/library.ts";
 import { patienceMs } from "./libraries/library.ts";
@@ -17,13 +19,26 @@ export interface Opening {
   readonly body?: Buffer;
 }
 
+/** How a client goes about its handshake. */
+export interface Manner {
+  /** Over TLS: whom it believes, and the certificate that it presents, if any. */
+  readonly tls?: {
+    readonly ca: string;
+    readonly certificate?: { readonly key: string; readonly cert: string } | undefined;
+  };
+  /** What it says as soon as it is let in, before it is welcomed. */
+  readonly firstMessage?: string;
+}
+
 /** What came back. */
 export interface Answer {
-  /** 101 where it was accepted; 0 where nothing came back. */
+  /** 101 where it was accepted; 0 where nothing came back. Of a refusal by a close frame, what an HTTP answer would have had. */
   readonly status: number;
-  /** The refusal's code and public sentence, where the answer is a problem document (RFC 9457). */
+  /** The refusal's code and public sentence, as a problem document (RFC 9457) or a close frame has them. */
   readonly code?: string;
   readonly title?: string;
+  /** Of the close frame, where there was one. */
+  readonly closeCode?: number;
   /** Of an accepted handshake: whether the connection was still open and answered a ping. */
   readonly isAlive: boolean;
   /** Of an accepted handshake: what the chat said first. */
@@ -34,14 +49,17 @@ export interface Answer {
 export async function shakeHands(
   { port, library }: Pick<Target, "port" | "library">,
   opening: Opening,
+  { tls, firstMessage }: Manner = {},
 ): Promise<Answer> {
-  const socket = await dial(port);
+  const socket = await dial(port, tls);
   try {
     const wire = new Wire(socket);
     socket.write(bytesOf(opening));
     const head = await wire.readHead();
     if (head === undefined) return { status: 0, isAlive: false, events: [] };
-    if (head.status === 101) return { status: 101, ...(await wire.ping(library.dialect)) };
+    if (head.status === 101) {
+      return acceptedAnswer(await wire.ping(library.dialect, firstMessage));
+    }
     return { status: head.status, isAlive: false, events: [], ...problemIn(await wire.readRest()) };
   } finally {
     socket.destroy();
@@ -68,12 +86,32 @@ export const webSocketLines = (): readonly Line[] => [
   ["Sec-WebSocket-Key", randomBytes(16).toString("base64")],
 ];
 
-/** A text frame as a client sends it (RFC 6455 §5.2), of 125 bytes at most. */
+/** A text frame as a client sends it (RFC 6455 §5.2), short of 64 KiB. */
 export function textFrame(text: string): Buffer {
   const payload = Buffer.from(text);
+  const { length } = payload;
   const mask = randomBytes(4);
   const masked = payload.map((byte, index) => byte ^ mask.readUInt8(index % 4));
-  return Buffer.concat([Buffer.from([0x81, 0x80 | payload.length]), mask, masked]);
+  const head = length < 126 ? [0x80 | length] : [0x80 | 126, length >> 8, length & 0xff];
+  return Buffer.concat([Buffer.from([0x81, ...head]), mask, masked]);
+}
+
+/** A refusal may be said behind a 101, by a close frame whose reason is its code. */
+function acceptedAnswer({ closed, ...ending }: Ending): Answer {
+  if (closed === undefined) return { status: 101, ...ending };
+  const [code = ""] = closed.reason.split(";");
+  const kind = Object.hasOwn(refusalKinds, code) ? refusalKinds[code as RefusalCode] : undefined;
+  return kind === undefined
+    ? { status: 101, ...ending, closeCode: closed.code, title: closed.reason }
+    : { status: kind.status, ...ending, code, title: kind.title, closeCode: closed.code };
+}
+
+/** How it went after a 101. */
+interface Ending {
+  readonly isAlive: boolean;
+  readonly events: readonly ChatEvent[];
+  /** By the server's close frame (RFC 6455 §5.5.1). */
+  readonly closed?: { readonly code: number; readonly reason: string };
 }
 
 function bytesOf({ target, lines, body = Buffer.alloc(0) }: Opening): Buffer {
@@ -81,11 +119,14 @@ function bytesOf({ target, lines, body = Buffer.alloc(0) }: Opening): Buffer {
   return Buffer.concat([Buffer.from(`${head.join("\r\n")}\r\n\r\n`), body]);
 }
 
-function dial(port: number): Promise<Socket> {
+function dial(port: number, tls?: Manner["tls"]): Promise<Socket> {
   return new Promise((resolve, reject) => {
-    const socket = connect({ port, host: "127.0.0.1", noDelay: true });
+    const address = { port, host: "127.0.0.1", noDelay: true };
+    const socket = tls
+      ? connectSecurely({ ...address, ca: tls.ca, ...tls.certificate })
+      : connect(address);
     socket.once("error", reject);
-    socket.once("connect", () => {
+    socket.once(tls ? "secureConnect" : "connect", () => {
       socket.off("error", reject);
       // What goes wrong later ends the stream, and that is what is looked at.
       socket.on("error", () => undefined);
@@ -130,19 +171,17 @@ class Wire {
   }
 
   /** Whether the chat says its welcome and then answers a ping; what it says before that is kept. */
-  async ping({
-    greeting,
-    write,
-    read,
-  }: Dialect): Promise<{ readonly isAlive: boolean; readonly events: readonly ChatEvent[] }> {
+  async ping({ greeting, write, read }: Dialect, firstMessage?: string): Promise<Ending> {
     const events: ChatEvent[] = [];
+    if (firstMessage !== undefined) this.#socket.write(textFrame(firstMessage));
     for (const message of greeting) this.#socket.write(textFrame(message));
     for (;;) {
       const frame = await this.#until(
         () => this.#readFrame(),
         (one) => one !== undefined,
       );
-      if (frame === undefined || frame.opcode === 0x8) return { isAlive: false, events };
+      if (frame === undefined) return { isAlive: false, events };
+      if (frame.opcode === 0x8) return { isAlive: false, events, ...closedBy(frame.payload) };
       const event = frame.opcode === 0x1 ? read(frame.payload.toString()) : undefined;
       if (event === undefined) continue;
       events.push(event);
@@ -183,6 +222,11 @@ class Wire {
     }
   }
 }
+
+const closedBy = (payload: Buffer): Pick<Ending, "closed"> =>
+  payload.length < 2
+    ? {}
+    : { closed: { code: payload.readUInt16BE(0), reason: payload.toString("utf8", 2) } };
 
 function problemIn(body: string): { readonly code?: string; readonly title?: string } {
   try {

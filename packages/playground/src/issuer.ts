@@ -14,13 +14,21 @@ export interface Issuer {
   readonly url: string;
   readonly keySet: JSONWebKeySet;
   /** A token that is good for ten minutes. */
-  readonly sign: (name: string) => Promise<string>;
+  readonly sign: (name: string, claims?: IssuedClaims) => Promise<string>;
   /** A token of its own that ended an hour ago. */
   readonly signExpired: (name: string) => Promise<string>;
   /** The name in one of its tokens; undefined where it is none, or over. */
   readonly nameIn: (token: string) => Promise<string | undefined>;
   /** What a forger makes: the same token, signed by a key of the forger's own under the issuer's key id. */
   readonly forge: (name: string) => Promise<string>;
+}
+
+/** What a token may say beside the usual. */
+export interface IssuedClaims {
+  /** Another service that it is for. */
+  readonly aud?: string;
+  /** The key that it is bound to (RFC 7800): by DPoP, or by a certificate. */
+  readonly cnf?: { readonly jkt: string } | { readonly "x5t#S256": string };
 }
 
 /** The one service that the tokens are for. */
@@ -39,11 +47,12 @@ export async function createIssuer(url: string): Promise<Issuer> {
     name: string,
     key: GenerateKeyPairResult["privateKey"],
     issuedAt: number,
+    { aud = audience, ...claims }: IssuedClaims = {},
   ): Promise<string> =>
-    new SignJWT({})
+    new SignJWT(claims)
       .setProtectedHeader({ alg: algorithm, kid: keyId, typ: tokenType })
       .setIssuer(url)
-      .setAudience(audience)
+      .setAudience(aud)
       .setSubject(name)
       .setIssuedAt(issuedAt)
       .setExpirationTime(issuedAt + lifetimeSeconds)
@@ -52,7 +61,7 @@ export async function createIssuer(url: string): Promise<Issuer> {
   return {
     url,
     keySet: { keys: [{ ...published, alg: algorithm, kid: keyId, use: "sig" }] },
-    sign: (name) => signed(name, own.privateKey, now()),
+    sign: (name, claims) => signed(name, own.privateKey, now(), claims),
     signExpired: (name) => signed(name, own.privateKey, now() - 3_600 - lifetimeSeconds),
     forge: (name) => signed(name, forged.privateKey, now()),
     nameIn: async (token) => {

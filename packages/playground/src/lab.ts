@@ -1,6 +1,8 @@
 import type { DecisionLog } from "./decisions.ts";
 import type { Issuer } from "./issuer.ts";
 import type { Library } from "./libraries/library.ts";
+import type { Certificates } from "./services/certificates.ts";
+import type { LiveWay } from "./ways/way.ts";
 
 /** A server that attacks are sent to. */
 export interface Target {
@@ -20,6 +22,10 @@ export interface Lab {
   readonly gated: Target;
   /** The same server without the gate. */
   readonly bare: Target;
+  /** The server that asks clients for certificates, with the gate where {@link gated} has it. */
+  readonly tls: Target;
+  readonly certificates: Certificates;
+  readonly ways: readonly LiveWay[];
   readonly log: DecisionLog;
   /** Framework and library in words. */
   readonly runsOn: string;

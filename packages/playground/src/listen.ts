@@ -23,3 +23,11 @@ export async function listen(server: Server, { port, mayMove }: PortWish): Promi
   }
   return (server.address() as AddressInfo).port;
 }
+
+/** Ends the server and every connection that it has. */
+export function close(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    server.close(() => resolve());
+    server.closeAllConnections();
+  });
+}

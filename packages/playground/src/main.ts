@@ -66,7 +66,7 @@ async function serve(
     process.exitCode = 1;
     return;
   }
-  const { page, panel, bare, gated, runsOn } = playground.lab;
+  const { page, panel, bare, gated, tls, runsOn } = playground.lab;
   if (gated.port !== port) console.log(`Port ${port} is taken.`);
   console.log(`
   Firmshake playground, on ${runsOn}
@@ -74,6 +74,7 @@ async function serve(
   Open            ${page}
   Attack panel    ${panel} (another origin, shown in the page)
   Without a gate  ws://${bare.host} (the same server, to compare with)
+  With TLS        wss://${tls.host} (asks clients for certificates)
 
   Ctrl-C ends it.
 `);

@@ -22,7 +22,8 @@ const defaultPort = 8080;
 export const help: string = `Usage: npm start [-- options]
 
 Starts the Firmshake playground: a chat behind the gate, an attack panel on
-another origin, and every decision of the gate as it is made.
+another origin, each way to prove who you are with what goes wrong there, and
+every decision of the gate as it is made.
 
 Options:
   --framework NAME
@@ -32,8 +33,9 @@ Options:
   --port N    the port of the chat's page; the two after it are used as well
               (default ${defaultPort}, or any free one where it is taken)
   --once      runs every attack without a browser, prints a table of what came
-              back with and without the gate, and exits 0 only if all attacks
-              were refused and all legitimate handshakes accepted
+              back with and without the gate, tries each way to prove who you
+              are, and exits 0 only if all attacks were refused, all legitimate
+              handshakes accepted, and each way answered as it must
   --no-gate   with --once: leaves the gate away, to see the table fail
   --help      prints this`;
 

@@ -1,16 +1,20 @@
-import { createServer, type Server } from "node:http";
-import { guard } from "@firmshake/node";
+import { createServer } from "node:http";
+import { createServer as createTlsServer } from "node:https";
+import { checksIn } from "./checks-in.ts";
 import { createDecisionLog } from "./decisions.ts";
 import { type FrameworkName, frameworks } from "./frameworks/all.ts";
-import { createIssuer } from "./issuer.ts";
+import { audience, createIssuer } from "./issuer.ts";
 import { jwksUriOf, type Lab, type Target } from "./lab.ts";
 import { libraries } from "./libraries/all.ts";
-import { listen, loopback, type PortWish } from "./listen.ts";
+import { close, listen, loopback, type PortWish } from "./listen.ts";
+import { answer, type Handler } from "./pages/handler.ts";
 import { createPage } from "./pages/page.ts";
 import { createPanel } from "./pages/panel.ts";
 import { createPolicy } from "./policy.ts";
 import type { LibraryName } from "./protocol.ts";
 import { serveApplication } from "./server.ts";
+import { startServices } from "./services/services.ts";
+import { openWays } from "./ways/open-ways.ts";
 
 /** What {@link startPlayground} takes. */
 export interface PlaygroundOptions {
@@ -42,36 +46,84 @@ export async function startPlayground({
   const library = libraries[libraryName];
   const targetAt = (port: number): Target => ({ port, host: `${loopback}:${port}`, library });
   const gatedServer = createServer();
+  // First, since the port may be taken, and then nothing else is to be left running.
+  const gated = targetAt(await listen(gatedServer, port));
+  const services = await startServices();
+  const { certificates, sessions } = services;
   const panelServer = createServer();
   const bareServer = createServer();
+  const tlsServer = createTlsServer({
+    ...certificates.server,
+    ca: certificates.authority,
+    requestCert: true,
+    // Who has none is refused by the guard, with an answer.
+    rejectUnauthorized: false,
+  });
+  const servers = [gatedServer, panelServer, bareServer, tlsServer];
   const next = (step: number): PortWish => ({
     port: port.port === 0 ? 0 : port.port + step,
     mayMove: true,
   });
-  const gated = targetAt(await listen(gatedServer, port));
   const panelTarget = targetAt(await listen(panelServer, next(1)));
   const bare = targetAt(await listen(bareServer, next(2)));
+  const tls = targetAt(await listen(tlsServer, { port: 0, mayMove: false }));
 
   const page = `http://${gated.host}`;
-  const issuer = await createIssuer(page);
-  const log = createDecisionLog();
-  const policy = createPolicy({
-    page,
-    hosts: [gated.host],
-    issuer: page,
-    jwksUri: jwksUriOf({ page }),
-  });
-  const policyText = Object.values(policy)
-    .map((options) => guard(options).explain())
-    .join("\n");
   const panel = `http://${panelTarget.host}`;
+  const jwksUri = jwksUriOf({ page });
+  const issuer = await createIssuer(page);
+  const checks = new Map<string, readonly string[]>();
+  const log = createDecisionLog((path) => checks.get(path));
+  const { guard } = framework;
+  const policy = createPolicy({ page, hosts: [gated.host], issuer: page, jwksUri });
+  const { ways, guardsOn, firstMessages, routes } = await openWays(
+    { ...services, guard, page, panel, tokens: issuer, issuer: page, audience, jwksUri },
+    log,
+  );
+  const plainGuards = {
+    ...Object.fromEntries(
+      Object.entries(policy).map(([path, options]) => [path, guard(options)] as const),
+    ),
+    ...guardsOn("plain"),
+  };
+  const allGuards = Object.entries({ ...plainGuards, ...guardsOn("tls") });
+  for (const [path, made] of allGuards) checks.set(path, checksIn(made));
+  const policyText = allGuards.map(([path, made]) => `${path}: ${made.explain()}`).join("\n");
   const runsOn = `${framework.title} and ${library.title}`;
-  const lab: Lab = { issuer, page, panel, gated: isGated ? gated : bare, bare, log, runsOn };
+  const lab: Lab = {
+    issuer,
+    page,
+    panel,
+    gated: isGated ? gated : bare,
+    bare,
+    tls,
+    certificates,
+    ways,
+    log,
+    runsOn,
+  };
 
-  const pages = createPage({ ...lab, gated }, policyText);
-  const application = { framework, library, policy, issuer, pages: pages.handler };
-  const withGate = await serveApplication(gatedServer, { ...application, log });
-  const withoutGate = await serveApplication(bareServer, { ...application, log: undefined });
+  const pages = await createPage({ ...lab, gated }, policyText, routes);
+  const application = {
+    framework,
+    library,
+    guards: plainGuards,
+    recognise: sessions.recognise,
+    firstMessages,
+    issuer,
+    pages: pages.handler,
+  };
+  const onTls = {
+    ...application,
+    guards: guardsOn("tls"),
+    firstMessages: undefined,
+    pages: noPages,
+  };
+  const applications = [
+    await serveApplication(gatedServer, { ...application, log }),
+    await serveApplication(bareServer, { ...application, log: undefined }),
+    await serveApplication(tlsServer, { ...onTls, log: isGated ? log : undefined }),
+  ];
   panelServer.on("request", createPanel(lab));
 
   return {
@@ -79,16 +131,10 @@ export async function startPlayground({
     policy: policyText,
     close: async () => {
       pages.close();
-      withGate.close();
-      withoutGate.close();
-      await Promise.all([gatedServer, panelServer, bareServer].map(close));
+      for (const { close } of applications) close();
+      await Promise.all([...servers.map(close), services.close()]);
     },
   };
 }
 
-function close(server: Server): Promise<void> {
-  return new Promise((resolve) => {
-    server.close(() => resolve());
-    server.closeAllConnections();
-  });
-}
+const noPages: Handler = (_request, response) => answer(response, 404);

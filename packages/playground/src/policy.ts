@@ -99,13 +99,6 @@ const isWebSocket = ({ transport }: Handshake): boolean => transport === "websoc
 /** Socket.IO's polling has no subprotocols to agree on. */
 const speaksChat = named("subprotocol", when(isWebSocket, subprotocol([chatProtocol])));
 
-/** The names of each guard's checks, in their order, for the pills of those that were not reached. */
-export const checksOf: Readonly<Record<string, readonly string[]>> = {
-  "/chat": ["address", "host", "origin", "subprotocol", "rateLimit", "jwt", "account"],
-  "/session": ["host", "origin", "subprotocol", "rateLimit", "jwt", "account"],
-  "/operations": ["address", "host", "origin", "subprotocol", "jwt"],
-};
-
 /** A check of the application's own: a token says who somebody was when it was signed, the account says whether that still holds. */
 async function account({ identity, signal }: Handshake): Promise<Decision> {
   await delay(lookupMs, undefined, { signal });

@@ -49,6 +49,70 @@ export type AttackOrder =
   | { readonly kind: "measured"; readonly gated: Measured; readonly bare: Measured }
   | { readonly kind: "browser"; readonly gated: BrowserAttempt; readonly bare: BrowserAttempt };
 
+/** Who makes the handshakes at a way. */
+export type Sender =
+  /** The chat's page, by what browsers have. */
+  | "page"
+  /** The chat's page, by `@firmshake/client`. */
+  | "firm-socket"
+  /** A page of another origin. */
+  | "other-origin"
+  /** A program: pages cannot do it. */
+  | "program";
+
+/** A way to prove who you are, as its card shows it. */
+export interface WayView {
+  readonly id: string;
+  readonly title: string;
+  readonly sentence: string;
+  readonly code: string;
+  readonly wire: readonly string[];
+  readonly guide: string;
+  readonly acts: readonly ActView[];
+}
+
+/** A button of a card. */
+export interface ActView {
+  readonly id: string;
+  readonly label: string;
+  readonly sentence: string;
+  readonly sender: Sender;
+  readonly expected: string | number;
+}
+
+/** A handshake that a page is to make at a way. */
+export interface WayAttempt extends BrowserAttempt {
+  readonly firstMessage?: string;
+}
+
+/** The answer to a button: measured already, or for the page to make. */
+export type WayOrder =
+  | { readonly kind: "measured"; readonly wire: readonly string[]; readonly result: WayResult }
+  | {
+      readonly kind: "browser";
+      readonly wire: readonly string[];
+      readonly sender: Sender;
+      /** Where the page gets its ticket from before. */
+      readonly ticketFrom?: string;
+      /** Whether the server hears nothing but a first message. */
+      readonly isByFirstMessage: boolean;
+      readonly attempts: readonly WayAttempt[];
+    };
+
+/** What came of a button. */
+export interface WayResult {
+  readonly isExpected: boolean;
+  /** In a few words, such as `401 ticket_invalid`. */
+  readonly text: string;
+  /** The public sentence of a refusal, or who was let in. */
+  readonly title: string;
+  readonly code?: string;
+  readonly closeCode?: number;
+  /** What came of the handshakes before, where it took several. */
+  readonly before: string;
+  readonly steps: readonly Step[];
+}
+
 /** One check in the row of a handshake. */
 export interface Step {
   readonly check: string;
@@ -67,6 +131,8 @@ export interface DecisionView {
   readonly elapsedMs: number;
   readonly code?: string;
   readonly status?: number;
+  /** Where the refusal was said by a close frame. */
+  readonly closeCode?: number;
   /** The public sentence of the refusal. */
   readonly title?: string;
   readonly subject?: string;
@@ -84,8 +150,9 @@ export interface Settings {
   /** Framework and library in words. */
   readonly runsOn: string;
   readonly policy: string;
-  /** By the attacks' ids. */
-  readonly attackTitles: Readonly<Record<string, string>>;
+  /** What is tried, by the name that its attempts begin with. */
+  readonly attemptTitles: Readonly<Record<string, string>>;
+  readonly ways: readonly WayView[];
 }
 
 /** Somebody who has signed in. */

@@ -1,19 +1,22 @@
 import type { IncomingMessage, Server } from "node:http";
-import { connectionOf } from "@firmshake/node";
+import { connectionOf, type GateOptions, type Guard } from "@firmshake/node";
 import { parseCookie } from "cookie";
 import type { DecisionLog } from "./decisions.ts";
 import type { Framework } from "./frameworks/framework.ts";
 import type { Issuer } from "./issuer.ts";
-import type { Library } from "./libraries/library.ts";
+import type { FirstMessages, Library } from "./libraries/library.ts";
 import type { Handler } from "./pages/handler.ts";
-import { type Policy, sessionCookie } from "./policy.ts";
+import { sessionCookie } from "./policy.ts";
 import { createRoom } from "./room.ts";
 
 /** What {@link serveApplication} takes. */
 export interface ApplicationOptions {
   readonly framework: Framework;
   readonly library: Library;
-  readonly policy: Policy;
+  /** By path. */
+  readonly guards: Readonly<Record<string, Guard>>;
+  readonly recognise: (request: IncomingMessage) => void;
+  readonly firstMessages: FirstMessages | undefined;
   readonly issuer: Issuer;
   /** What the application serves besides the chat. */
   readonly pages: Handler;
@@ -29,26 +32,50 @@ export interface Application {
 /** The whole application: pages and guards in a framework, and a room by a library on the same server. */
 export async function serveApplication(
   server: Server,
-  { framework, library, policy, issuer, pages, log }: ApplicationOptions,
+  { framework, library, guards, recognise, firstMessages, issuer, pages, log }: ApplicationOptions,
 ): Promise<Application> {
   const gate = await framework.serve(server, {
-    policy,
+    guards,
+    recognise,
     pages,
-    gate: log && { onDecision: log.record },
+    gate: log && gateOptions(log.record),
   });
-  const chat = library.serve(server, {
-    paths: Object.keys(policy),
-    room: createRoom(),
+  const chat = createRoom();
+  const rooms = new Map(
+    Object.keys(guards)
+      .filter((path) => path.startsWith(waysPrefix))
+      .map((path) => [path, createRoom()]),
+  );
+  const served = library.serve(server, {
+    paths: Object.keys(guards),
+    // Everybody in the chat meets, by whichever of its endpoints; and without a gate whoever comes by a forgotten one.
+    roomAt: (path) => rooms.get(path) ?? chat,
     nameOf: gate === undefined ? nameByCookie(issuer) : nameByGuard,
     isGated: gate !== undefined,
+    firstMessages: gate === undefined ? unasked(firstMessages) : firstMessages,
   });
   return {
     close: () => {
       gate?.close();
-      chat.close();
+      served.close();
     },
   };
 }
+
+function gateOptions(onDecision: DecisionLog["record"]): GateOptions {
+  // #region shown
+  // attach(server, app, options)
+  const options: GateOptions = { refuse: "auto", onDecision };
+  // #endregion
+  return options;
+}
+
+/** Each way has a room of its own, so that who tries them does not come into the chat. */
+const waysPrefix = "/ways/";
+
+/** Without a gate nobody is asked who they are. */
+const unasked = (firstMessages: FirstMessages | undefined): FirstMessages | undefined =>
+  firstMessages && { ...firstMessages, authenticate: async () => true };
 
 async function nameByGuard(request: IncomingMessage): Promise<string> {
   return connectionOf(request).identity?.subject ?? nobody;

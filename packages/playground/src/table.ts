@@ -1,6 +1,7 @@
 import { styleText } from "node:util";
 import Table from "cli-table3";
 import type { Report } from "./once.ts";
+import type { WayResult } from "./protocol.ts";
 
 /** How a report is drawn. */
 export interface TableStyle {
@@ -13,7 +14,7 @@ export interface TableStyle {
 
 /** A report as tables for a terminal. */
 export function drawReport(
-  { runsOn, attacks, legitimate, isPassed }: Report,
+  { runsOn, attacks, legitimate, ways, isPassed }: Report,
   style: TableStyle,
 ): string {
   const paint = painter(style.hasColors);
@@ -27,6 +28,7 @@ export function drawReport(
   ];
   const stopped = attacks.filter(({ gated }) => gated.isStopped).length;
   const accepted = legitimate.filter(({ gated }) => gated.isAccepted).length;
+  const expected = ways.filter(({ result }) => result.isExpected).length;
   return [
     paint("bold", `Attacks, on ${runsOn}`),
     tableOf(
@@ -56,15 +58,33 @@ export function drawReport(
       ]),
     ),
     "",
+    paint("bold", "Ways to prove who you are"),
+    tableOf(
+      style,
+      ["Way", "What was tried", servers[0] ?? "", "Before that"],
+      paint,
+    )(
+      ways.map(({ title, tried, result }, index) => [
+        title === ways[index - 1]?.title ? "" : title,
+        tried,
+        mark(result.isExpected, wordsOf(result)),
+        result.before,
+      ]),
+    ),
+    "",
     "Accepted means: 101 (200 by polling), then open and a ping answered. The reset ran without the gate in a process of its own, with authentication",
     "as it is written by hand.",
     "",
     mark(
       isPassed,
-      `${stopped} of ${attacks.length} attacks refused, ${accepted} of ${legitimate.length} legitimate handshakes accepted.`,
+      `${stopped} of ${attacks.length} attacks refused, ${accepted} of ${legitimate.length} legitimate handshakes accepted, ${expected} of ${ways.length} attempts at the ways answered as they must be.`,
     ),
   ].join("\n");
 }
+
+/** What was said by a close frame has its code behind it. */
+export const wordsOf = ({ text, code, closeCode }: WayResult): string =>
+  code === undefined || closeCode === undefined ? text : `${text}, close ${closeCode}`;
 
 type Paint = (format: "bold" | "green" | "red" | "dim", text: string) => string;
 

@@ -4,6 +4,7 @@ import {
   allowWith,
   authorize,
   bearerToken,
+  csrf,
   guard,
   host,
   jwt,
@@ -141,6 +142,7 @@ const produced: Readonly<Partial<Record<RefusalCode, Row>>> = {
     ],
     { target: `/?ticket=${"A".repeat(43)}` },
   ],
+  csrf_invalid: [[listed, csrf({ secret: new Uint8Array(32), session: () => "id" })], {}],
   decision_timeout: [
     [listed, answering(new Promise(() => undefined))],
     { signal: AbortSignal.abort(new DOMException("", "TimeoutError")) },

@@ -90,6 +90,10 @@ function readJson(text: string): unknown {
     // The error of JSON.parse shows a piece of the text.
     throw new UnusableAuthorization("the answer is no JSON");
   }
+  // Functions say yes so, and services do not.
+  if (typeof value === "boolean") {
+    throw new UnusableAuthorization("the answer is not as described");
+  }
   return typeof value === "object" && value !== null ? deepFrozen(value) : value;
 }
 

@@ -6,7 +6,7 @@ import { authorizationToken } from "../tokens/authorization-token.ts";
 import { bearerToken } from "../tokens/bearer-token.ts";
 import { boundThumbprint } from "../tokens/bound-thumbprint.ts";
 import { claimedSubject } from "../tokens/claimed-subject.ts";
-import { type DpopVerifier, dpopVerifier } from "../tokens/dpop-proof.ts";
+import { type DpopVerifier, dpopVerifier } from "../tokens/dpop-verifier.ts";
 import { extractToken } from "../tokens/extract-token.ts";
 import { type JwtOptions, readJwtOptions } from "../tokens/jwt-options.ts";
 import { subprotocolToken } from "../tokens/subprotocol-token.ts";

@@ -11,7 +11,7 @@ import {
   type OptionRule,
   readOptions,
 } from "../config/options.ts";
-import { allowWith, type Decision, refuse } from "../decision/decision.ts";
+import { allowWith, type Decision, isRefusal, type Refusal, refuse } from "../decision/decision.ts";
 import { type Check, defineCheck, ranks } from "../guard/check.ts";
 import type { Handshake } from "../handshake/handshake.ts";
 import type { Identity } from "../handshake/identity.ts";
@@ -21,6 +21,8 @@ import { parsePeerAddress } from "../parse/ip-address.ts";
 import { isOtherSchemeOrigin, parseSerializedOrigin } from "../parse/serialized-origin.ts";
 import { memoryTicketStore } from "../stores/memory-ticket-store.ts";
 import type { TicketStore } from "../stores/ticket-store.ts";
+import { type DpopProofOptions, readProofOptions } from "../tokens/dpop-options.ts";
+import { proofVerifier } from "../tokens/dpop-proof.ts";
 import { extractToken, invalidTicket } from "../tokens/extract-token.ts";
 import { queryToken } from "../tokens/query-token.ts";
 import { subprotocolToken } from "../tokens/subprotocol-token.ts";
@@ -39,6 +41,12 @@ export interface TicketsOptions {
    * refused. Default false.
    */
   readonly bindAddress?: boolean;
+  /**
+   * Binds tickets to a key of the client that asked, which then proves with each handshake that it has the key (RFC 9449): the ticket is sent as
+   * `<ticket>~<proof>`, wherever it is sent. A proof is a DPoP proof for the ticket in place of an access token, with the `htm` of every
+   * WebSocket, `GET`. `origins` is what clients call this server. Default: who has the ticket may use it.
+   */
+  readonly dpop?: DpopProofOptions;
   /** A clock in milliseconds since 1970. Default `Date.now`. */
   readonly now?: () => number;
 }
@@ -55,6 +63,8 @@ export interface TicketWish {
   readonly origin?: string | undefined;
   /** The address of the client that asked. With `bindAddress` it must be given, without it it is not looked at. */
   readonly address?: string | undefined;
+  /** The thumbprint (RFC 7638) of the client's key. With `dpop` it must be given, without it it is not looked at. */
+  readonly thumbprint?: string | undefined;
   /** When the session behind it ends, in milliseconds since 1970; the identity ends then, and the ticket no later. */
   readonly expiresAt?: number | undefined;
 }
@@ -74,6 +84,8 @@ export interface Tickets extends Check<{ readonly identity: Identity }> {
    */
   readonly issue: (wish: TicketWish) => Promise<IssuedTicket>;
   readonly bindAddress: boolean;
+  /** Whether tickets are bound to a key. */
+  readonly bindKey: boolean;
 }
 
 /** What the store keeps of a ticket, as JSON. */
@@ -86,6 +98,8 @@ interface TicketRecord extends Omit<TicketWish, "path"> {
 /**
  * Lets in who holds a ticket: 256 random bits that an authenticated HTTP request has asked for, good for one handshake, within seconds, from
  * the same origin, at one path. Adds the fact `identity`, with the scheme `ticket`. The store keeps a SHA-256 of it alone.
+ *
+ * With `dpop` it lets in who has the key that the ticket was issued for: a ticket alone is worth nothing then.
  *
  * A ticket is spent by the first handshake in which this check runs, whether or not its binding fits and whatever other checks then say: who
  * sees a stolen one refused knows that it is worth nothing any more. One answer (401 `ticket_invalid`) covers unknown, spent, expired and
@@ -110,9 +124,11 @@ export function tickets(options: TicketsOptions = {}): Tickets {
   const { lifetimeMs = 30_000, bindAddress = false, now = Date.now } = read;
   const { store = memoryTicketStore({ now }) } = read;
   const { from = [queryToken("ticket"), subprotocolToken("bearer")] } = read;
+  const proofs = read.dpop && proofVerifier(readProofOptions("tickets.dpop", read.dpop));
+  const bindings = { bindAddress, bindKey: proofs !== undefined };
 
   async function issue(wish: TicketWish): Promise<IssuedTicket> {
-    const { path, expiresAt = Number.POSITIVE_INFINITY, ...rest } = readWish(wish, bindAddress);
+    const { path, expiresAt = Number.POSITIVE_INFINITY, ...rest } = readWish(wish, bindings);
     const ticket = encodeBase64url(crypto.getRandomValues(new Uint8Array(32)));
     const endsAt = Math.min(now() + lifetimeMs, expiresAt);
     const record: TicketRecord = {
@@ -131,7 +147,7 @@ export function tickets(options: TicketsOptions = {}): Tickets {
     return Object.freeze({ ticket, expiresAt: endsAt });
   }
 
-  async function spend(ticket: string, handshake: Handshake): Promise<Answer> {
+  async function spend({ ticket, proof }: Presented, handshake: Handshake): Promise<Answer> {
     const key = await keyOf(ticket);
     let text: string | undefined | null;
     try {
@@ -147,7 +163,21 @@ export function tickets(options: TicketsOptions = {}): Tickets {
     if (bindAddress && (record.address ?? "none") !== handshake.clientAddress) {
       return ticketForElsewhere.address;
     }
+    const { thumbprint } = record;
+    if ((thumbprint === undefined) !== (proofs === undefined)) return ticketForElsewhere.key;
+    if (proofs !== undefined && thumbprint !== undefined) {
+      // Pages cannot know whether their WebSocket goes by HTTP/2, where the method is CONNECT; RFC 6455 §4.1 knows GET alone.
+      const expected = { handshake, method: "GET", token: ticket, thumbprint };
+      const verified = await proofs.verify(proof, expected);
+      if (isRefusal(verified)) return verified;
+    }
     return allowWith({ identity: identityOf(record) });
+  }
+
+  /** What could not be let in whatever the store says spends no ticket. */
+  function unusable({ ticket, proof }: Presented): Refusal | undefined {
+    if (!isTicket(ticket) || (proofs === undefined && proof !== undefined)) return noTicket;
+    return proof === undefined ? proofs?.invalid("no proof behind the ticket") : undefined;
   }
 
   // A handshake may be shown to several guards, and to the branches of one.
@@ -156,7 +186,7 @@ export function tickets(options: TicketsOptions = {}): Tickets {
   const check = defineCheck<{ readonly identity: Identity }>(
     {
       name: "tickets",
-      summary: `for ${lifetimeMs / 1000} s, by origin${bindAddress ? ", address" : ""} and path; from ${from.map(({ name }) => name).join(", ")}; ${store.summary ?? "in a store"}`,
+      summary: `for ${lifetimeMs / 1000} s, by origin${bindAddress ? ", address" : ""} and path; from ${from.map(({ name }) => name).join(", ")}; ${store.summary ?? "in a store"}${proofs === undefined ? "" : `; with a proof by ${proofs.summary}`}`,
       rank: ranks.token,
       credential: from.some((source) => source.isAmbient) ? "ambient" : "explicit",
       givesIdentity: true,
@@ -165,14 +195,15 @@ export function tickets(options: TicketsOptions = {}): Tickets {
     (handshake) => {
       const before = spentBy.get(handshake);
       if (before !== undefined) return before;
-      const ticket = extractToken(handshake, from, Number.POSITIVE_INFINITY);
-      if (typeof ticket !== "string") return ticket;
-      const answer = isTicket(ticket) ? spend(ticket, handshake) : noTicket;
+      const text = extractToken(handshake, from, Number.POSITIVE_INFINITY);
+      if (typeof text !== "string") return text;
+      const presented = presentedIn(text);
+      const answer = unusable(presented) ?? spend(presented, handshake);
       spentBy.set(handshake, answer);
       return answer;
     },
   );
-  return Object.freeze(Object.assign(check, { issue, bindAddress }));
+  return Object.freeze(Object.assign(check, { issue, ...bindings }));
 }
 
 type Answer = Decision<{ readonly identity: Identity }>;
@@ -184,9 +215,23 @@ const ticketForElsewhere = {
   path: invalidTicket("for another path"),
   origin: invalidTicket("for another origin"),
   address: invalidTicket("for another address"),
+  key: invalidTicket("for a check that looks at keys otherwise"),
 };
 
-/** 32 bytes in base64url. */
+interface Presented {
+  readonly ticket: string;
+  readonly proof: string | undefined;
+}
+
+/** The letter between the two has no place in either, and needs no escape in a query or a subprotocol. */
+function presentedIn(text: string): Presented {
+  const tilde = text.indexOf("~");
+  return tilde === -1
+    ? { ticket: text, proof: undefined }
+    : { ticket: text.slice(0, tilde), proof: text.slice(tilde + 1) };
+}
+
+/** 32 bytes in base64url, as thumbprints are. */
 const isTicket = (text: string): boolean => text.length === 43 && isCanonicalBase64url(text);
 
 async function keyOf(ticket: string): Promise<string> {
@@ -203,6 +248,7 @@ function readTicketsOptions(options: TicketsOptions): TicketsOptions {
     store: { expected: "a store with put() and take() functions", accepts: isStore },
     from: aTokenSourceList,
     bindAddress: aBoolean,
+    dpop: anObject,
     now: aFunction,
   });
 }
@@ -227,11 +273,19 @@ const anOrigin: OptionRule = {
     (parseSerializedOrigin(value) !== undefined || isOtherSchemeOrigin(value)),
 };
 
+const aThumbprint: OptionRule = {
+  expected: "a SHA-256 thumbprint in base64url",
+  accepts: (value) => typeof value === "string" && isTicket(value),
+};
+
 /** @throws {@link ConfigError} for paths that no handshake could have. */
 export const readTicketPath = (owner: string, path: string | readonly string[]): void =>
   void readOptions(owner, { path }, { path: aPath }, ["path"]);
 
-function readWish(wish: TicketWish, bindAddress: boolean): TicketWish {
+function readWish(
+  wish: TicketWish,
+  { bindAddress, bindKey }: Pick<Tickets, "bindAddress" | "bindKey">,
+): TicketWish {
   const read = readOptions<TicketWish>(
     "issue",
     wish,
@@ -241,12 +295,19 @@ function readWish(wish: TicketWish, bindAddress: boolean): TicketWish {
       path: aPath,
       origin: anOrigin,
       address: aText,
+      thumbprint: aThumbprint,
       expiresAt: aPositiveNumber,
     },
-    bindAddress ? ["subject", "path", "address"] : ["subject", "path"],
+    [
+      "subject",
+      "path",
+      ...(bindAddress ? (["address"] as const) : []),
+      ...(bindKey ? (["thumbprint"] as const) : []),
+    ],
   );
-  if (!bindAddress) return { ...read, address: undefined };
+  const thumbprint = bindKey ? read.thumbprint : undefined;
+  if (!bindAddress) return { ...read, thumbprint, address: undefined };
   const address = parsePeerAddress(read.address)?.text;
-  if (address !== undefined) return { ...read, address };
+  if (address !== undefined) return { ...read, thumbprint, address };
   throw new ConfigError("ERR_FIRMSHAKE_OPTION_INVALID", `issue: "address" must be an IP address.`);
 }

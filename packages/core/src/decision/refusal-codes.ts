@@ -55,6 +55,7 @@ export const refusalKinds: Readonly<Record<RefusalCode, RefusalKind>> = Object.f
   insufficient_scope: kind(403, 3003, "This needs more rights than were granted."),
   ticket_invalid: kind(401, 3000, "The ticket is not valid."),
   tickets_unavailable: kind(503, 1013, "Tickets cannot be had or used at the moment.", true),
+  csrf_invalid: kind(403, 3003, "The page has not shown that it belongs to this session."),
   unauthorized: kind(401, 3000, "Authentication is required."),
   forbidden: kind(403, 3003, "This connection is not allowed."),
   // What went wrong here.
@@ -108,6 +109,7 @@ export type RefusalCode =
   | "insufficient_scope"
   | "ticket_invalid"
   | "tickets_unavailable"
+  | "csrf_invalid"
   | "unauthorized"
   | "forbidden"
   | "decision_timeout"

@@ -23,14 +23,19 @@ export function encodeBase64url(bytes: Uint8Array): string {
   return text.replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
 }
 
-/** Decodes canonical base64url to text of UTF-8; undefined where it is neither. */
-export function decodeBase64url(text: string): string | undefined {
+/** Decodes canonical base64url; undefined for what is none. */
+export function decodeBytes(text: string): Uint8Array<ArrayBuffer> | undefined {
   if (!isCanonicalBase64url(text)) return undefined;
   const binary = atob(text.replaceAll("-", "+").replaceAll("_", "/"));
+  return Uint8Array.from(binary, (character) => character.charCodeAt(0));
+}
+
+/** Decodes canonical base64url to text of UTF-8; undefined where it is neither. */
+export function decodeBase64url(text: string): string | undefined {
+  const bytes = decodeBytes(text);
+  if (bytes === undefined) return undefined;
   try {
-    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(
-      Uint8Array.from(binary, (character) => character.charCodeAt(0)),
-    );
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch {
     return undefined;
   }

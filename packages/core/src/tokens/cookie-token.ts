@@ -33,15 +33,20 @@ export function cookieToken(name: string): TokenSource {
   return {
     name: `cookie "${name}"`,
     isAmbient: true,
-    // Each pair is parsed by itself: the parser keeps the first of two cookies of one name, and two tokens are an error.
-    read: ({ headers }) =>
-      headers
-        .all("cookie")
-        .flatMap((line) => line.split(";"))
-        .map((pair) => ownValue(parseCookie(pair), name))
-        .filter((value) => value !== undefined),
+    read: ({ headers }) => cookieValues(headers.all("cookie"), name),
   };
 }
+
+/**
+ * Each pair is parsed by itself: the parser keeps the first of two cookies of one name, and two tokens are an error.
+ *
+ * @param lines - The `Cookie` headers of one request.
+ */
+export const cookieValues = (lines: readonly string[], name: string): readonly string[] =>
+  lines
+    .flatMap((line) => line.split(";"))
+    .map((pair) => ownValue(parseCookie(pair), name))
+    .filter((value) => value !== undefined);
 
 const ownValue = (cookies: Record<string, string | undefined>, name: string): string | undefined =>
   Object.entries(cookies).find(([key]) => key === name)?.[1];

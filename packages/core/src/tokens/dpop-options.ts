@@ -5,8 +5,8 @@ import { memoryReplayStore } from "../stores/memory-replay-store.ts";
 import type { ReplayStore } from "../stores/replay-store.ts";
 import { asymmetricAlgorithms } from "./verification-keys.ts";
 
-/** How proofs of possession are checked (RFC 9449). */
-export interface DpopOptions {
+/** What is asked of each proof of possession (RFC 9449). */
+export interface DpopProofOptions {
   /**
    * What clients call this server, such as `https://chat.example.com`; `https` for `wss`. Required, since whoever was given a token and a
    * proof for another server can write that server's name into Host.
@@ -20,6 +20,10 @@ export interface DpopOptions {
   readonly futureToleranceSeconds?: number;
   /** Longer proofs are refused before they are parsed. Default 4,096 bytes. */
   readonly maxProofBytes?: number;
+}
+
+/** How proofs of possession are checked (RFC 9449). */
+export interface DpopOptions extends DpopProofOptions {
   /** Asks for a nonce of the server in each proof (RFC 9449 §9), so that none can be made ahead of time. Default: none is asked for. */
   readonly nonce?: DpopNonceOptions;
   /** Where used proofs are remembered. Default: this process's memory, for this check alone. */
@@ -35,8 +39,19 @@ export interface DpopNonceOptions {
 }
 
 /** The options with their defaults. */
-export type ReadDpopOptions = Required<Omit<DpopOptions, "nonce">> & {
+export type ReadProofOptions = Required<DpopProofOptions>;
+export interface ReadDpopOptions {
+  readonly proof: ReadProofOptions;
   readonly nonce: Required<DpopNonceOptions> | undefined;
+  readonly store: ReplayStore;
+}
+
+const proofRules = {
+  origins: aTextList,
+  algorithms: aTextList,
+  maxAgeSeconds: aPositiveInteger,
+  futureToleranceSeconds: aCount,
+  maxProofBytes: aPositiveInteger,
 };
 
 /**
@@ -49,37 +64,44 @@ export function readDpopOptions(options: DpopOptions): ReadDpopOptions {
     "jwt.dpop",
     options,
     {
-      origins: aTextList,
-      algorithms: aTextList,
-      maxAgeSeconds: aPositiveInteger,
-      futureToleranceSeconds: aCount,
-      maxProofBytes: aPositiveInteger,
+      ...proofRules,
       nonce: anObject,
       store: { expected: "a store with a claim() function", accepts: isStore },
     },
     ["origins"],
   );
+  const { nonce, store = memoryReplayStore(), ...proof } = read;
+  return {
+    proof: withDefaults("jwt.dpop", proof),
+    nonce: nonce && readNonceOptions(nonce),
+    store,
+  };
+}
+
+/** The same without what only a proof that may come again needs. */
+export const readProofOptions = (owner: string, options: DpopProofOptions): ReadProofOptions =>
+  withDefaults(owner, readOptions<DpopProofOptions>(owner, options, proofRules, ["origins"]));
+
+function withDefaults(owner: string, proof: DpopProofOptions): ReadProofOptions {
   const {
     origins,
     algorithms = ["ES256", "EdDSA", "Ed25519"],
     maxAgeSeconds = 60,
     futureToleranceSeconds = 5,
     maxProofBytes = 4_096,
-    nonce,
-    store = memoryReplayStore(),
-  } = read;
+  } = proof;
   for (const origin of origins) {
     if (parseSerializedOrigin(origin) !== undefined) continue;
     throw new ConfigError(
       "ERR_FIRMSHAKE_OPTION_INVALID",
-      `jwt.dpop: "origins" must hold origins such as "https://chat.example.com", in lower case, without a path or a default port.`,
+      `${owner}: "origins" must hold origins such as "https://chat.example.com", in lower case, without a path or a default port.`,
     );
   }
   for (const algorithm of algorithms) {
     if (asymmetricAlgorithms.includes(algorithm)) continue;
     throw new ConfigError(
       "ERR_FIRMSHAKE_ALGORITHM_UNSAFE",
-      `jwt.dpop: "${algorithm}" is no asymmetric algorithm; "algorithms" may hold ${asymmetricAlgorithms.join(", ")}.`,
+      `${owner}: "${algorithm}" is no asymmetric algorithm; "algorithms" may hold ${asymmetricAlgorithms.join(", ")}.`,
     );
   }
   return {
@@ -88,8 +110,6 @@ export function readDpopOptions(options: DpopOptions): ReadDpopOptions {
     maxAgeSeconds,
     futureToleranceSeconds,
     maxProofBytes,
-    nonce: nonce && readNonceOptions(nonce),
-    store,
   };
 }
 

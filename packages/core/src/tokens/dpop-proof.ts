@@ -12,75 +12,75 @@ import { type Refusal, refuse } from "../decision/decision.ts";
 import type { Handshake } from "../handshake/handshake.ts";
 import { isCompactJws } from "../parse/base64url.ts";
 import { normalHttpUri } from "../parse/http-uri.ts";
-import { dpopNonces } from "./dpop-nonces.ts";
-import { type DpopOptions, readDpopOptions } from "./dpop-options.ts";
+import type { ReadProofOptions } from "./dpop-options.ts";
 import { reasonOf } from "./jwt-verifier.ts";
-import { type Challenge, type TokenRefusals, tokenRefusals } from "./token-refusals.ts";
+import type { Challenge } from "./token-refusals.ts";
+
+/** What a proof must be made for, and by whom. */
+export interface ProofExpectation {
+  readonly handshake: Handshake;
+  readonly method: string;
+  /** Verified; or one that nobody else can know yet. */
+  readonly token: string;
+  /** Of the key that the token is bound to, by whoever vouches for it. */
+  readonly thumbprint: string;
+}
+
+/** The claims of a proof in which everything is right but for what the server itself has to remember. */
+export interface DpopProof extends JWTPayload {
+  readonly jti: string;
+}
 
 /** Checks that the client has the key that its token is bound to. */
-export interface DpopVerifier {
+export interface ProofVerifier {
   /** In words, for `explain()`. */
   readonly summary: string;
-  readonly refusals: TokenRefusals;
-  /** Answers with why not; never rejects for what a proof holds. The thumbprint is that of a verified token. */
+  readonly challenge: Challenge;
+  readonly invalid: (reason: string, cause?: unknown) => Refusal;
+  /** Answers with why not; never rejects for what a proof holds. */
   readonly verify: (
-    handshake: Handshake,
-    token: string,
-    thumbprint: string,
-  ) => Promise<Refusal | undefined>;
+    proof: string | undefined,
+    expected: ProofExpectation,
+  ) => Promise<DpopProof | Refusal>;
 }
 
 const maxJtiLength = 256;
 
 /**
- * Checks proofs by the list of RFC 9449 §4.3, cheapest first: a signature is verified with the key alone that the issuer vouches for, and a
- * proof is remembered only once all else is right, so that nobody without a token can fill the store.
- *
- * @throws {@link ConfigError} for options that are not as described.
+ * Checks proofs by the list of RFC 9449 §4.3, cheapest first: a signature is verified with the key alone that the issuer vouches for.
+ * Whether a proof was used before, and its nonce, are left to who remembers them.
  */
-export function dpopVerifier(options: DpopOptions): DpopVerifier {
-  const {
-    origins,
-    algorithms,
-    maxAgeSeconds,
-    futureToleranceSeconds,
-    maxProofBytes,
-    nonce,
-    store,
-  } = readDpopOptions(options);
-  // One second more, for a clock that is set back a little meanwhile.
-  const ttlMs = (maxAgeSeconds + futureToleranceSeconds + 1) * 1000;
-  const nonces = nonce && dpopNonces(nonce.secret, nonce.lifetimeSeconds);
+export function proofVerifier({
+  origins,
+  algorithms,
+  maxAgeSeconds,
+  futureToleranceSeconds,
+  maxProofBytes,
+}: ReadProofOptions): ProofVerifier {
   const challenge = challengeOf(algorithms);
   const challengeLines = challenge("invalid_dpop_proof");
   const invalid = (reason: string, cause?: unknown): Refusal =>
     refuse("proof_invalid", undefined, { headers: challengeLines, reason, cause });
 
   async function verify(
-    handshake: Handshake,
-    token: string,
-    thumbprint: string,
-  ): Promise<Refusal | undefined> {
-    const [proof, ...others] = handshake.headers.all("dpop");
-    if (proof === undefined) return invalid("no DPoP header");
-    if (others.length > 0) return invalid("more than one DPoP header");
+    proof: string | undefined,
+    expected: ProofExpectation,
+  ): Promise<DpopProof | Refusal> {
+    if (proof === undefined) return invalid("no proof");
     if (proof.length > maxProofBytes) return invalid("longer than maxProofBytes");
     if (!isCompactJws(proof)) return invalid("not a compact JWS in canonical base64url");
     let payload: JWTPayload;
     try {
-      payload = await verifySignature(proof, thumbprint);
+      payload = await verifySignature(proof, expected.thumbprint);
     } catch (error) {
       return invalid(error instanceof UnfitKey ? error.message : reasonOf(error), error);
     }
-    const wrong = wrongTime(payload) ?? wrongRequest(handshake, payload);
+    const wrong = wrongTime(payload) ?? wrongRequest(expected, payload);
     if (wrong !== undefined) return invalid(wrong);
-    if (payload.ath !== (await sha256(token))) return invalid("ath");
-    if (nonces !== undefined && !(await nonces.isGood(payload.nonce))) {
-      return nonceRequired(await nonces.issue());
-    }
+    if (payload.ath !== (await sha256(expected.token))) return invalid("ath");
     const { jti } = payload;
     if (typeof jti !== "string" || jti === "" || jti.length > maxJtiLength) return invalid("jti");
-    return claim(await sha256(`${thumbprint}.${jti}`));
+    return { ...payload, jti };
   }
 
   async function verifySignature(proof: string, thumbprint: string): Promise<JWTPayload> {
@@ -96,8 +96,11 @@ export function dpopVerifier(options: DpopOptions): DpopVerifier {
     return age <= maxAgeSeconds && age >= -futureToleranceSeconds ? undefined : "iat";
   }
 
-  function wrongRequest(handshake: Handshake, { htm, htu }: JWTPayload): string | undefined {
-    if (htm !== handshake.method) return "htm";
+  function wrongRequest(
+    { handshake, method }: ProofExpectation,
+    { htm, htu }: JWTPayload,
+  ): string | undefined {
+    if (htm !== method) return "htm";
     const origin = originOf(handshake);
     if (!origins.includes(origin)) return "Host is none of the origins";
     const uri = normalHttpUri(origin + handshake.path);
@@ -106,25 +109,10 @@ export function dpopVerifier(options: DpopOptions): DpopVerifier {
       : "htu";
   }
 
-  /** RFC 9449 §9. */
-  const nonceRequired = (fresh: string): Refusal =>
-    refuse("proof_nonce_required", undefined, {
-      headers: [...challenge("use_dpop_nonce"), ["DPoP-Nonce", fresh]],
-    });
-
-  async function claim(id: string): Promise<Refusal | undefined> {
-    let isFirst: boolean;
-    try {
-      isFirst = await store.claim(id, ttlMs);
-    } catch (cause) {
-      return refuse("store_failed", undefined, { cause, headers: [["Retry-After", "5"]] });
-    }
-    return isFirst === true ? undefined : invalid("used before");
-  }
-
   return {
-    summary: `${algorithms.join(", ")} for ${origins.join(", ")}, used once, ${nonce === undefined ? "" : "with a nonce, "}${store.summary ?? "in a store"}`,
-    refusals: tokenRefusals(challenge),
+    summary: `${algorithms.join(", ")} for ${origins.join(", ")}`,
+    challenge,
+    invalid,
     verify,
   };
 }
@@ -180,7 +168,8 @@ function refuseHeader({ typ, crit, jwk }: JWTHeaderParameters): void {
   }
 }
 
-async function sha256(text: string): Promise<string> {
+/** As `ath` has it (RFC 9449 §4.2). */
+export async function sha256(text: string): Promise<string> {
   const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
   return base64url.encode(new Uint8Array(digest));
 }

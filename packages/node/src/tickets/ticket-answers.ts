@@ -1,6 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import {
   type Answer,
+  type AnyCheck,
   allowWith,
   answerOf,
   type Check,
@@ -23,6 +24,7 @@ import {
 import {
   aFunction,
   anything,
+  boundThumbprint,
   defineCheck,
   isRefusal,
   ranks,
@@ -35,8 +37,13 @@ import { reportTicket, type TicketEvent } from "./ticket-event.ts";
 
 /** What a route for tickets is told. */
 export interface TicketRouteOptions<Source> {
-  /** Who is signed in, as for the check `identity`. Undefined, null and false are answered with 401. */
-  readonly identity: (source: Source) => MaybePromise<SignedIn | undefined | null | false>;
+  /** Who is signed in, as for the check `identity`. Undefined, null and false are answered with 401. This or `by` is required. */
+  readonly identity?: (source: Source) => MaybePromise<SignedIn | undefined | null | false>;
+  /**
+   * Checks that decide on the request for a ticket as they would on a handshake, one of which finds out who asks: `jwt({ … })`, with `dpop`
+   * too. A proof is then for this `POST` and its URL, as the client wrote it.
+   */
+  readonly by?: readonly AnyCheck[];
   /** What the ticket opens: a path, several, or a function that says so for each request. Whether the user may is for that to say. */
   readonly path: string | readonly string[] | ((source: Source) => string | readonly string[]);
   /** Whose pages may ask, as for the check `origin`. Tickets are bound to the origin that asked. Default `same-origin`. */
@@ -92,7 +99,7 @@ export function ticketAnswers<Source extends object>(
   const forTicket = guard({
     checks: [
       ...pages,
-      identityBy(sourceOf, read.identity, "request.user"),
+      ...(read.by ?? [identityBy(sourceOf, read.identity as WhoIs<Source>, "request.user")]),
       rateLimit({ limit: 30, windowMs: 60_000, name: "tickets", ...rate, key: "identity" }),
       issuing(entry, (handshake) => pathFor(sourceOf(handshake))),
     ],
@@ -101,17 +108,38 @@ export function ticketAnswers<Source extends object>(
     const isPreflight = asksBefore(request);
     if (request.method !== "POST" && !isPreflight) return onlyPost;
     // A preflight is decided on as what it asks for.
-    const handshake = postHandshake(request, () => AbortSignal.timeout(timeoutMs), trust);
+    const target = targetOf(source) ?? targetOf(request) ?? request.url ?? "";
+    const signal = (): AbortSignal => AbortSignal.timeout(timeoutMs);
+    const handshake = postHandshake(request, target, signal, trust);
     sources.set(handshake, source);
     const verdict = await (isPreflight ? forPreflight : forTicket).decide(handshake);
     if (!isPreflight) reportTicket(onDecision, handshake, verdict);
     const { page: from, issued } = handshake.facts as TicketFacts;
     const answer = verdict.ok ? answerWith(issued) : answerOf(verdict.refusal);
-    return { ...answer, headers: [...answer.headers, ...corsHeaders(from, isPreflight)] };
+    const headers = [...oneLineEach(answer.headers), ...corsHeaders(from, isPreflight)];
+    return { ...answer, headers };
   };
 }
 
+type WhoIs<Source> = NonNullable<TicketRouteOptions<Source>["identity"]>;
+
 const timeoutMs = 5_000;
+
+/** What the client has asked for, where a router has cut the path down to its own part. */
+function targetOf(source: object): string | undefined {
+  const { originalUrl } = source as { readonly originalUrl?: unknown };
+  return typeof originalUrl === "string" ? originalUrl : undefined;
+}
+
+/** Challenges of several schemes may be a list (RFC 9110 §11.6.1), which survives being kept by name. */
+const oneLineEach = (lines: readonly HeaderLine[]): readonly HeaderLine[] => {
+  const byName = new Map<string, string>();
+  for (const [name, value] of lines) {
+    const before = byName.get(name);
+    byName.set(name, before === undefined ? value : `${before}, ${value}`);
+  }
+  return [...byName];
+};
 
 /** Browsers send it with every POST; without it nobody could tell whose page asks. Behind the check of origins, it is one that may. */
 const page: Check<{ readonly page: string }> = defineCheck(
@@ -124,6 +152,9 @@ const page: Check<{ readonly page: string }> = defineCheck(
 
 const sessionEnded = refuse("unauthorized", undefined, { reason: "the session has ended" });
 const unknownAddress = refuse("address_unknown");
+const unboundToKey = refuse("unauthorized", undefined, {
+  reason: "the tickets are for keys, and who asks is bound to none",
+});
 const storeFailed = (cause: unknown): ReturnType<typeof refuse> =>
   refuse("tickets_unavailable", undefined, { cause, headers: [["Retry-After", "5"]] });
 
@@ -142,8 +173,10 @@ function issuing(
       if (entry.bindAddress && address === undefined) return unknownAddress;
       const path = pathFor(handshake);
       const { page: from } = handshake.facts as TicketFacts;
+      const thumbprint = boundThumbprint(claims);
+      if (entry.bindKey && thumbprint === undefined) return unboundToKey;
       const issued = await entry
-        .issue({ subject, claims, path, origin: from, address, expiresAt })
+        .issue({ subject, claims, path, origin: from, address, thumbprint, expiresAt })
         .catch((cause: unknown) => {
           if (cause instanceof ConfigError) throw cause;
           return storeFailed(cause);
@@ -192,12 +225,17 @@ function corsHeaders(from: string | undefined, isPreflight: boolean): readonly H
     ...((isPreflight
       ? [
           ["Access-Control-Allow-Methods", "POST"],
-          ["Access-Control-Allow-Headers", "authorization, content-type"],
+          ["Access-Control-Allow-Headers", "authorization, content-type, dpop"],
           ["Access-Control-Max-Age", "600"],
         ]
-      : [["Access-Control-Expose-Headers", "retry-after"]]) as readonly HeaderLine[]),
+      : [
+          ["Access-Control-Expose-Headers", "dpop-nonce, retry-after, www-authenticate"],
+        ]) as readonly HeaderLine[]),
   ];
 }
+
+const isCheckList = (value: unknown): boolean =>
+  Array.isArray(value) && value.length > 0 && value.every((one) => typeof one === "function");
 
 function readTicketRouteOptions<Source>(
   entry: Tickets,
@@ -214,14 +252,21 @@ function readTicketRouteOptions<Source>(
     options,
     {
       identity: aFunction,
+      by: { expected: "a non-empty list of checks", accepts: isCheckList },
       path: anything,
       origins: anything,
       rate: anything,
       trustProxy: anything,
       onDecision: aFunction,
     },
-    ["identity", "path"],
+    ["path"],
   );
+  if ((read.identity === undefined) === (read.by === undefined)) {
+    throw new ConfigError(
+      read.by === undefined ? "ERR_FIRMSHAKE_OPTION_MISSING" : "ERR_FIRMSHAKE_OPTIONS_CONTRADICT",
+      `ticketRoute: give either "identity", a function that says who is signed in, or "by", a list of checks such as jwt({...}).`,
+    );
+  }
   if (typeof read.path !== "function") readTicketPath("ticketRoute", read.path);
   return read;
 }

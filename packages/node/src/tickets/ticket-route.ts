@@ -10,6 +10,7 @@ import { type TicketRouteOptions, ticketAnswers } from "./ticket-answers.ts";
  *   listed, and the handler answers the preflights of their browsers. Mount it for all methods.
  * - The ticket is bound to the page's origin, to the path, and, if `tickets` is told so, to the address that the gate would see.
  * - Who is not signed in gets 401, who asks too often 429.
+ * - Who is signed in is for `identity` to say, by what the middleware before has found out, or for checks: `by: [jwt({ …, dpop })]`.
  *
  * @throws {@link ConfigError} for options that are not as described.
  *

@@ -6,8 +6,11 @@ export interface Tried {
   readonly isOpen: boolean;
   /** As whom the chat has welcomed it. */
   readonly name?: string;
-  /** How a refusal looks from here, such as a close code. */
-  readonly seen?: string;
+  /** How a refusal looks from here: 1006 where it was said by HTTP. */
+  readonly closeCode?: number | undefined;
+  readonly reason?: string;
+  /** What the client makes of it. */
+  readonly next?: string;
 }
 
 /** Makes handshakes somewhere: in this page, or in a frame. */
@@ -32,7 +35,7 @@ export const tryHere: Tryer = ({ library, ...destination }) =>
         if (event.type === "pong")
           settle({ isOpen: true, ...(name === undefined ? {} : { name }) });
       },
-      onClose: (seen) => settle({ isOpen: false, seen }),
+      onClose: (closed) => settle({ isOpen: false, ...closed }),
     });
   });
 
@@ -60,13 +63,20 @@ async function withGate({ attempt }: BrowserAttempt, tried: Tried): Promise<Meas
   if (tried.isOpen) return letIn(tried);
   if (decision?.outcome !== "refused") return { isStopped: false, text: "no answer" };
   const { status, code, title = "" } = decision;
-  // Browsers keep status and body from scripts, so that is all the page learns.
-  const seen = `The page saw: ${tried.seen ?? "nothing"}.`;
-  return { isStopped: true, text: `${status} ${code}`, detail: `${title} ${seen}` };
+  // Browsers keep status and body from scripts, so a close frame is all that a page learns.
+  return {
+    isStopped: true,
+    text: `${status} ${code}`,
+    detail: `${title} The page saw: ${seenOf(tried)}.`,
+  };
 }
 
+/** In a few words. */
+export const seenOf = ({ closeCode, reason }: Tried): string =>
+  [closeCode, reason].filter(Boolean).join(" ") || "nothing";
+
 const withoutGate = (tried: Tried): Measured =>
-  tried.isOpen ? letIn(tried) : { isStopped: true, text: `closed, ${tried.seen ?? "no answer"}` };
+  tried.isOpen ? letIn(tried) : { isStopped: true, text: `closed, ${seenOf(tried)}` };
 
 /** What the chat calls those of whom it knows nothing. */
 const nobody = "somebody";

@@ -4,6 +4,7 @@ import { byId } from "./dom.ts";
 import { showPanel } from "./frame.ts";
 import { startStream } from "./stream.ts";
 import { chooseTheme, chosenTheme, type Theme } from "./theme.ts";
+import { showWays } from "./ways.ts";
 
 const settings = (await (await fetch("/settings")).json()) as Settings;
 
@@ -22,6 +23,6 @@ for (const scroller of document.querySelectorAll<HTMLElement>("[data-scrolls]"))
   scroller.tabIndex = 0;
 }
 
-startStream(settings.attackTitles);
+startStream(settings.attemptTitles);
 startChat(settings.chatUrl, settings.library);
-showPanel(settings.panelOrigin);
+showWays(settings.ways, showPanel(settings.panelOrigin));

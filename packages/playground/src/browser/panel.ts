@@ -1,4 +1,4 @@
-import type { AttackView, Measured, Place } from "../protocol.ts";
+import type { AttackView, BrowserAttempt, Measured, Place } from "../protocol.ts";
 import { type Outcome, runAttack, tryHere } from "./attempt.ts";
 import { byId, element, icon } from "./dom.ts";
 import type { ToPage, ToPanel } from "./messages.ts";
@@ -35,11 +35,16 @@ const tell = (message: ToPage): void => parent.postMessage(message, page);
 addEventListener("message", ({ data, origin, source }: MessageEvent<ToPanel>) => {
   if (source !== parent || origin !== page) return;
   if (data.type === "theme") document.documentElement.dataset.theme = data.theme;
+  if (data.type === "try") void tryForPage(data.attempt);
 });
 new ResizeObserver(() =>
   tell({ type: "height", pixels: document.documentElement.offsetHeight }),
 ).observe(document.documentElement);
 tell({ type: "ready" });
+
+async function tryForPage(order: BrowserAttempt): Promise<void> {
+  tell({ type: "tried", attempt: order.attempt, tried: await tryHere(order) });
+}
 
 function groups(): readonly HTMLElement[] {
   const places = [...new Set(attacks.map(({ place }) => place))];

@@ -1,18 +1,10 @@
-import type { DecisionView, Step } from "../protocol.ts";
-import { byId, element, icon } from "./dom.ts";
+import type { DecisionView } from "../protocol.ts";
+import { byId, element } from "./dom.ts";
+import { labelOf, railOf } from "./rail.ts";
 
 const maxRows = 80;
 /** Assistive technology is told at most that often, however fast decisions are made. */
 const announceMs = 1_500;
-
-/** What the pills say of the checks. */
-const labels: Readonly<Record<string, string>> = {
-  rateLimit: "rate",
-  jwt: "token",
-  subprotocol: "protocol",
-};
-
-const labelOf = (check: string): string => labels[check] ?? check;
 
 /** How many of the newest rows take in decisions that equal theirs. */
 const maxShared = 3;
@@ -24,7 +16,7 @@ interface Row {
 }
 
 /** The live decisions, newest first. Equal ones that follow each other closely share a row, or a flood would wash the rest away. */
-export function startStream(attackTitles: Readonly<Record<string, string>>): void {
+export function startStream(attemptTitles: Readonly<Record<string, string>>): void {
   const list = byId("stream", HTMLOListElement);
   const none = byId("no-decisions", HTMLParagraphElement);
   const tally = byId("tally", HTMLParagraphElement);
@@ -36,7 +28,7 @@ export function startStream(attackTitles: Readonly<Record<string, string>>): voi
 
   /** What is known of the sender: the attack that it belongs to, or who it turned out to be. */
   const whoOf = ({ attack, subject }: DecisionView): string =>
-    (attack === undefined ? undefined : attackTitles[attack]) ?? subject ?? "Somebody";
+    (attack === undefined ? undefined : attemptTitles[attack]) ?? subject ?? "Somebody";
 
   function add(decision: DecisionView): void {
     counts[decision.outcome === "accepted" ? "accepted" : "refused"]++;
@@ -79,10 +71,13 @@ export function startStream(attackTitles: Readonly<Record<string, string>>): voi
   source.addEventListener("message", ({ data }) => add(JSON.parse(String(data)) as DecisionView));
 }
 
-const verdictOf = ({ outcome, transport, status, code }: DecisionView): string => {
+const verdictOf = ({ outcome, transport, status, code, closeCode }: DecisionView): string => {
   if (outcome === "accepted") return transport === "polling" ? "polling accepted" : "101 accepted";
   if (outcome === "abandoned") return "client left";
-  return [status, code].filter((part) => part !== undefined).join(" ");
+  const said = [status, code].filter((part) => part !== undefined).join(" ");
+  if (closeCode === undefined) return said;
+  // Said by a close frame; without a code the connection was accepted before.
+  return said === "" ? `closed with ${closeCode}` : `${said}, close code ${closeCode}`;
 };
 
 function sentenceOf(decision: DecisionView, who: string): string {
@@ -100,7 +95,7 @@ function rowOf(decision: DecisionView, who: string, times: HTMLElement): HTMLLIE
     { class: "decision is-new" },
     element("p", { class: "who" }, who, " ", element("code", {}, path), " ", times),
     element("p", { class: "took", title: new Date(at).toLocaleTimeString() }, took),
-    element("ol", { class: "rail" }, ...decision.steps.map(pillOf)),
+    railOf(decision.steps),
     element(
       "p",
       { class: `verdict ${isAccepted ? "is-accepted" : "is-refused"}` },
@@ -108,17 +103,4 @@ function rowOf(decision: DecisionView, who: string, times: HTMLElement): HTMLLIE
       ...(title === undefined ? [] : [" ", title]),
     ),
   );
-}
-
-const words: Readonly<Record<Step["outcome"], string>> = {
-  allow: "passed",
-  refuse: "refused",
-  unreached: "not reached",
-};
-
-function pillOf({ check, outcome }: Step): HTMLLIElement {
-  const pill = element("span", { class: "pill" });
-  if (outcome !== "unreached") pill.append(icon(outcome === "allow" ? "check" : "cross"));
-  pill.append(labelOf(check), element("span", { class: "visually-hidden" }, ` ${words[outcome]}`));
-  return element("li", { class: `is-${outcome}` }, pill);
 }

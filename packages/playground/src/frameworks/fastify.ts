@@ -1,10 +1,11 @@
-import { firmshake } from "@firmshake/fastify";
+import { firmshake, guard } from "@firmshake/fastify";
 import makeApp, { type RouteHandler } from "fastify";
 import type { Framework } from "./framework.ts";
 
 export const fastify: Framework = {
   title: "Fastify",
-  serve: async (server, { policy, pages, gate }) => {
+  guard,
+  serve: async (server, { guards, recognise, pages, gate }) => {
     const app = makeApp({ serverFactory: (handler) => server.on("request", handler) });
     // Bodies are read by the pages.
     app.removeAllContentTypeParsers();
@@ -13,9 +14,10 @@ export const fastify: Framework = {
       reply.hijack();
       pages(request.raw, reply.raw);
     };
+    app.addHook("onRequest", async ({ raw }) => recognise(raw));
     if (gate !== undefined) await app.register(firmshake, gate);
-    for (const [path, options] of Object.entries(policy)) {
-      app.all(path, { config: { firmshake: options } }, page);
+    for (const [path, made] of Object.entries(guards)) {
+      app.all(path, { config: { firmshake: made } }, page);
     }
     app.all("/*", page);
     await app.ready();

@@ -1,14 +1,19 @@
-import { attach, guard, handOver } from "@firmshake/koa";
+import { attach, type GuardMiddleware, guard, handOver } from "@firmshake/koa";
 import Router from "@koa/router";
 import Koa from "koa";
 import type { Framework } from "./framework.ts";
 
 export const koa: Framework = {
   title: "Koa",
-  serve: async (server, { policy, pages, gate }) => {
+  guard,
+  serve: async (server, { guards, recognise, pages, gate }) => {
     const app = new Koa();
     const router = new Router();
-    for (const [path, options] of Object.entries(policy)) router.all(path, guard(options));
+    app.use((ctx, next) => {
+      recognise(ctx.req);
+      return next();
+    });
+    for (const [path, made] of Object.entries(guards)) router.all(path, made as GuardMiddleware);
     app.use(router.routes());
     // Pages are for ordinary requests: an upgrade that found no guard is refused by the gate, and not by their 404.
     app.use(handOver);

@@ -1,4 +1,5 @@
 import type { IncomingMessage, Server } from "node:http";
+import type { MessageSocket } from "@firmshake/node";
 import type { ChatEvent, ChatRequest, LibraryName } from "../protocol.ts";
 import type { Room } from "../room.ts";
 
@@ -21,10 +22,20 @@ export interface Library {
 /** What a library is told to serve. */
 export interface ServeOptions {
   readonly paths: readonly string[];
-  readonly room: Room;
+  /** Whom those who come by a path meet. */
+  readonly roomAt: (path: string) => Room;
   /** Who is at the other end. */
   readonly nameOf: (request: IncomingMessage) => Promise<string>;
   readonly isGated: boolean;
+  /** Where clients say in their first message who they are. */
+  readonly firstMessages: FirstMessages | undefined;
+}
+
+/** A path whose clients are not known before their first message. */
+export interface FirstMessages {
+  readonly path: string;
+  /** Whether they are known now; otherwise they have been closed. */
+  readonly authenticate: (socket: MessageSocket, request: IncomingMessage) => Promise<boolean>;
 }
 
 /** What a library's clients put on the wire, for those that write it themselves. */

@@ -1,9 +1,12 @@
+import type { Server as HttpServer } from "node:http";
 import { bindSessions } from "@firmshake/node";
 import { Server } from "socket.io";
 import { io } from "socket.io-client";
+import { WebSocketServer } from "ws";
 import type { ChatEvent } from "../protocol.ts";
 import { maxMessageBytes } from "../room.ts";
-import { type Library, patienceMs } from "./library.ts";
+import { type Library, patienceMs, type ServeOptions } from "./library.ts";
+import { pathOf, receivedBy } from "./ws.ts";
 
 /** Socket.IO, a server of its own on each path, so that each has its own guard. */
 export const socketIo: Library = {
@@ -12,17 +15,24 @@ export const socketIo: Library = {
   // Socket.IO takes whatever begins with its path for its own.
   forgottenPath: "/chat/debug",
 
-  serve: (server, { paths, room, nameOf, isGated }) => {
-    const servers = paths.map((path) => {
+  serve: (server, options) => {
+    const { paths, roomAt, nameOf, isGated, firstMessages } = options;
+    // Each of them listens to the server.
+    server.setMaxListeners(0);
+    const closePlain = firstMessages && servePlain(server, firstMessages.path, options);
+    const own = paths.filter((path) => path !== firstMessages?.path);
+    const servers = own.map((path, index) => {
       const sockets = new Server(server, {
         path,
         addTrailingSlash: false,
         serveClient: false,
+        // Ends upgrades that nobody takes. One of them is enough: each would listen to every socket.
+        destroyUpgrade: index === 0,
         maxHttpBufferSize: maxMessageBytes,
       });
       if (isGated) bindSessions(sockets);
       sockets.on("connection", (socket) => {
-        const { hear, leave } = room.enter(nameOf(socket.request), {
+        const { hear, leave } = roomAt(path).enter(nameOf(socket.request), {
           tell: (event) => socket.emit("event", event),
           drop: () => socket.disconnect(true),
         });
@@ -34,6 +44,7 @@ export const socketIo: Library = {
     return {
       close: () => {
         for (const { engine } of servers) engine.close();
+        closePlain?.();
       },
     };
   },
@@ -75,9 +86,27 @@ export const socketIo: Library = {
         settle(socket.io.engine.transport.name === "websocket" ? 101 : 200, true);
       });
       socket.once("connect_error", (error) => settle(statusIn(error), false));
+      // A refusal by a close frame comes before the client has anything to tell.
+      socket.io.engine.once("close", () => settle(0, false));
     });
   },
 };
+
+/** Socket.IO reads its sockets itself and has a message of its own to begin with: this path is served by ws, beside it. */
+function servePlain(server: HttpServer, path: string, options: ServeOptions): () => void {
+  const sockets = new WebSocketServer({ noServer: true, maxPayload: maxMessageBytes });
+  sockets.on("connection", receivedBy(options));
+  server.on("upgrade", (request, socket, head) => {
+    if (pathOf(request) !== path) return;
+    sockets.handleUpgrade(request, socket, head, (accepted) =>
+      sockets.emit("connection", accepted, request),
+    );
+  });
+  return () => {
+    for (const socket of sockets.clients) socket.close(1001);
+    sockets.close();
+  };
+}
 
 /** Of polling the client tells the status; of a WebSocket it passes on the sentence of ws beneath, which ends in it. */
 function statusIn({ description }: Error & { readonly description?: unknown }): number {

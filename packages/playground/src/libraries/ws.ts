@@ -1,8 +1,9 @@
 import { once } from "node:events";
+import type { IncomingMessage } from "node:http";
 import { WebSocket, WebSocketServer } from "ws";
 import type { ChatEvent } from "../protocol.ts";
 import { maxMessageBytes } from "../room.ts";
-import { type Library, patienceMs } from "./library.ts";
+import { type Library, patienceMs, type ServeOptions } from "./library.ts";
 
 /** WebSockets as they are, with JSON in their messages. */
 export const ws: Library = {
@@ -10,19 +11,9 @@ export const ws: Library = {
   title: "ws",
   forgottenPath: "/debug",
 
-  serve: (server, { room, nameOf }) => {
+  serve: (server, options) => {
     const sockets = new WebSocketServer({ server, maxPayload: maxMessageBytes });
-    sockets.on("connection", (socket, request) => {
-      const { hear, leave } = room.enter(nameOf(request), {
-        tell: (event) => {
-          if (socket.readyState === WebSocket.OPEN) socket.send(JSON.stringify(event));
-        },
-        drop: () => socket.terminate(),
-      });
-      socket.on("error", () => undefined);
-      socket.on("message", (data) => hear(parsed(String(data))));
-      socket.on("close", leave);
-    });
+    sockets.on("connection", receivedBy(options));
     return {
       close: () => {
         for (const socket of sockets.clients) socket.close(1001);
@@ -42,7 +33,9 @@ export const ws: Library = {
 
   visit: async (host, { path, protocols, headers }) => {
     const socket = new WebSocket(`ws://${host}${path}`, [...protocols], { headers });
-    const signal = AbortSignal.timeout(patienceMs);
+    const over = new AbortController();
+    const signal = AbortSignal.any([AbortSignal.timeout(patienceMs), over.signal]);
+    socket.on("close", () => over.abort());
     let status = 0;
     socket.on("upgrade", ({ statusCode = 0 }) => {
       status = statusCode;
@@ -65,6 +58,27 @@ export const ws: Library = {
     }
   },
 };
+
+/** What becomes of an accepted WebSocket: it enters the room of its path, once it is known who that is. */
+export const receivedBy =
+  ({ roomAt, nameOf, firstMessages }: ServeOptions) =>
+  async (socket: WebSocket, request: IncomingMessage): Promise<void> => {
+    const path = pathOf(request);
+    socket.on("error", () => undefined);
+    const isKnown =
+      firstMessages?.path !== path || (await firstMessages.authenticate(socket, request));
+    if (!isKnown) return;
+    const { hear, leave } = roomAt(path).enter(nameOf(request), {
+      tell: (event) => {
+        if (socket.readyState === WebSocket.OPEN) socket.send(JSON.stringify(event));
+      },
+      drop: () => socket.terminate(),
+    });
+    socket.on("message", (data) => hear(parsed(String(data))));
+    socket.on("close", leave);
+  };
+
+export const pathOf = ({ url = "" }: IncomingMessage): string => url.split("?")[0] ?? "";
 
 function parsed(text: string): unknown {
   try {

@@ -15,8 +15,9 @@ export function attemptRoutes(lab: Lab, places: readonly Place[], onlyOwnPages: 
       else answerJson(response, await orderOf(attack, lab));
     }),
     "GET /attempts/:attempt": filtered([onlyOwnPages], async (_request, response, { attempt }) => {
-      const [decision] = await lab.log.ofAttempt(String(attempt));
-      answerJson(response, (decision ?? null) satisfies DecisionView | null);
+      const decisions = await lab.log.ofAttempt(String(attempt));
+      // Who was let in may have been sent away again, by the first message.
+      answerJson(response, (decisions.at(-1) ?? null) satisfies DecisionView | null);
     }),
   };
 }

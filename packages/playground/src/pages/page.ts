@@ -8,6 +8,7 @@ import type { Settings, SignedIn } from "../protocol.ts";
 import { attackViews, attemptRoutes } from "./attempts.ts";
 import { browserHeaders } from "./browser-headers.ts";
 import { decisionStream } from "./decision-stream.ts";
+import { docsRoutes } from "./docs.ts";
 import { fileRoutes } from "./files.ts";
 import {
   answer,
@@ -19,7 +20,9 @@ import {
   readJson,
   routed,
 } from "./handler.ts";
+import { orderRoutes } from "./orders.ts";
 import { ownHost, ownPagesOnly } from "./own-origin.ts";
+import { titlesOfActs, wayView } from "./way-views.ts";
 
 /** What the chat's own origin serves: the page, the issuer, the stream of decisions. */
 export interface Page {
@@ -27,7 +30,8 @@ export interface Page {
   readonly close: () => void;
 }
 
-export function createPage(lab: Lab, policyText: string): Page {
+/** @param wayRoutes - What ways need to be answered by ordinary requests. */
+export async function createPage(lab: Lab, policyText: string, wayRoutes: Routes): Promise<Page> {
   const { issuer, page, panel, gated, bare } = lab;
   const stream = decisionStream(lab.log);
   const onlyOwnPages = ownPagesOnly(page);
@@ -38,7 +42,11 @@ export function createPage(lab: Lab, policyText: string): Page {
     library: gated.library.name,
     runsOn: lab.runsOn,
     policy: policyText,
-    attackTitles: Object.fromEntries(attackViews.map(({ id, title }) => [id, title])),
+    attemptTitles: {
+      ...Object.fromEntries(attackViews.map(({ id, title }) => [id, title])),
+      ...titlesOfActs(lab.ways),
+    },
+    ways: await Promise.all(lab.ways.map(wayView)),
   };
   const headers = browserHeaders({
     connect: [`ws://${gated.host}`, `ws://${bare.host}`],
@@ -52,6 +60,9 @@ export function createPage(lab: Lab, policyText: string): Page {
     "GET /decisions": filtered([onlyOwnPages], stream.handler),
     ...signInRoutes(issuer, onlyOwnPages),
     ...attemptRoutes(lab, ["own-page"], onlyOwnPages),
+    ...wayRoutes,
+    ...orderRoutes(lab, onlyOwnPages),
+    ...docsRoutes,
     ...fileRoutes("page.html"),
   });
   return { handler: filtered([ownHost(page), headers], handler), close: stream.close };

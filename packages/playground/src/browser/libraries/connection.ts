@@ -13,8 +13,14 @@ export interface Connection {
 export interface Listener {
   readonly onOpen?: () => void;
   readonly onEvent: (event: ChatEvent) => void;
-  /** Once, also where it was never open. Browsers hide status and body of a refusal: what is `seen` is all that a page learns. */
-  readonly onClose: (seen: string) => void;
+  /** Once, also where it was never open. */
+  readonly onClose: (closed: Closed) => void;
+}
+
+/** All that a page learns of a close. Browsers hide status and body of a refusal: its close frame, if there is one, tells more. */
+export interface Closed {
+  readonly closeCode?: number | undefined;
+  readonly reason: string;
 }
 
 /** Where to connect, and what to offer. */

@@ -11,10 +11,10 @@ export const connectBySocketIo: Connect = (destination, { onOpen, onEvent, onClo
   const { origin, pathname, searchParams } = new URL(url);
   let socket: Socket | undefined;
   let isClosed = false;
-  const closeOnce = (seen: string): void => {
+  const closeOnce = (reason: string, closeCode?: number): void => {
     if (isClosed) return;
     isClosed = true;
-    onClose(seen);
+    onClose({ reason, closeCode });
   };
 
   async function open(): Promise<void> {
@@ -33,6 +33,12 @@ export const connectBySocketIo: Connect = (destination, { onOpen, onEvent, onClo
     });
     socket.on("connect", () => onOpen?.());
     socket.on("event", (event: ChatEvent) => onEvent(event));
+    // A refusal by a close frame comes before Socket.IO has opened anything, and is told by no event of its own.
+    socket.io.engine.on("close", (reason, details) => {
+      const { context } = (details ?? {}) as { readonly context?: unknown };
+      if (context instanceof CloseEvent) closeOnce(context.reason, context.code);
+      else closeOnce(reason);
+    });
     socket.on("connect_error", ({ message }) => closeOnce(message));
     socket.on("disconnect", (reason) => closeOnce(reason));
   }

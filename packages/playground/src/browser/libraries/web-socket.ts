@@ -6,7 +6,7 @@ export const connectByWebSocket: Connect = ({ url, protocols }, { onOpen, onEven
   const socket = new WebSocket(url, [...protocols]);
   socket.addEventListener("open", () => onOpen?.());
   socket.addEventListener("message", ({ data }) => onEvent(JSON.parse(String(data)) as ChatEvent));
-  socket.addEventListener("close", ({ code }) => onClose(String(code)));
+  socket.addEventListener("close", ({ code, reason }) => onClose({ closeCode: code, reason }));
   return {
     isOpen: () => socket.readyState === WebSocket.OPEN,
     send: (request) => socket.send(JSON.stringify(request)),
