@@ -16,7 +16,7 @@ import { pack, publishedPackages, readJson, root } from "./pack.mjs";
 
 /** What each package may know. Dependencies point downwards: a package that is not listed has no place in the order yet. */
 const layers = {
-  audit: { below: ["core"], builtins: true, budgetBytes: 185_000 },
+  audit: { below: ["core"], builtins: true, budgetBytes: 275_000 },
   client: { below: [], builtins: false, budgetBytes: 40_000 },
   core: { below: [], builtins: false, budgetBytes: 275_000 },
   messages: { below: ["core"], builtins: false, budgetBytes: 55_000 },
