@@ -25,6 +25,10 @@ const policies = [
   { name: "an asynchronous policy", make: () => guard(insecureAnyOrigin(), async () => allow) },
 ] as const;
 
+interface SeenOnSocket {
+  readonly listeners: readonly (readonly [name: string, count: number])[];
+}
+
 const url = (port: number, path = "/chat"): string => `ws://127.0.0.1:${port}${path}`;
 
 describe.each(policies)("behind $name", ({ make }) => {
@@ -61,7 +65,7 @@ describe.each(policies)("behind $name", ({ make }) => {
     expect(emitted[2]).toEqual([server]);
   });
 
-  it("nothing is left on the socket and nothing was read from it", async () => {
+  it("nothing is left on the socket but one who waits for its end, and nothing was read from it", async () => {
     const bare = createServer();
     const gated = createServer();
     attach(gated, make());
@@ -89,7 +93,14 @@ describe.each(policies)("behind $name", ({ make }) => {
         return seenHere.promise;
       }),
     );
-    expect(seen[1]).toEqual(seen[0]);
+    const [{ listeners: ofBare, ...bareRest }, { listeners: ofGated, ...gatedRest }] = seen as [
+      SeenOnSocket,
+      SeenOnSocket,
+    ];
+    expect(gatedRest).toEqual(bareRest);
+    expect(ofGated).toEqual(
+      ofBare.map(([name, count]) => [name, name === "close" ? count + 1 : count]),
+    );
     expect(seen[1]).toMatchObject({ readableFlowing: null, bytesWritten: 0 });
   });
 

@@ -3,17 +3,26 @@
  * Applications do not need this entry; `@firmshake/node` does.
  */
 
+export {
+  type LifetimeRules,
+  type LifetimeTerm,
+  readLifetimeOptions,
+  strictestLifetime,
+} from "./checks/lifetime.ts";
 export { describeLimits, type LimitsTerm, limitsKind, readLimits } from "./checks/limits.ts";
+export { addressKey, identityKey, unknownAddress } from "./checks/rate-limit.ts";
 export { readTicketPath } from "./checks/tickets.ts";
 export {
   aBoolean,
   aCount,
   aFunction,
+  anObject,
   anything,
   aPositiveInteger,
   aText,
   aTextList,
   aTimeoutMs,
+  aWholeNumber,
   either,
   nearestName,
   type OptionRule,
@@ -30,17 +39,20 @@ export {
   type ConnectionTerm,
   takeBackTerms,
   termsOf,
+  termsSoFar,
 } from "./handshake/connection-terms.ts";
 export {
   createHandshake,
   forwardedOf,
   type HandshakeSource,
+  handshakeAgain,
   hasTrust,
   type Rewrite,
   rewriteOf,
   sourceOf,
   trailOf,
 } from "./handshake/handshake.ts";
+export { issuedAtOf, issuerOf, sessionIdOf, tokenIdOf } from "./handshake/identity.ts";
 export { protocolToAnswer } from "./handshake/protocol-to-answer.ts";
 export { openingRefusal } from "./handshake/validity.ts";
 export { compileRanges } from "./parse/address-range.ts";

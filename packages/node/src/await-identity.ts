@@ -2,7 +2,8 @@ import { Buffer } from "node:buffer";
 import type { IncomingMessage } from "node:http";
 import type { Identity } from "@firmshake/core";
 import { ignore } from "./answer-on-socket.ts";
-import { addIdentity, type Connection, connectionOf } from "./connection.ts";
+import { addIdentity, connectionOf } from "./connection.ts";
+import type { Connection } from "./connections/guarded-socket.ts";
 import type { FirstMessageOptions } from "./first-message.ts";
 import { identityFrom } from "./identity.ts";
 import { closeWith, isLeaving, listenTo, type MessageSocket, textIn } from "./message-socket.ts";
@@ -114,7 +115,8 @@ export function awaitIdentity(
     const scheme = "scheme" in found && found.scheme;
     const identity = identityFrom(found, typeof scheme === "string" ? scheme : "bearer");
     if (identity === undefined) return refuse(failed, new TypeError("the subject is no text"));
-    finish(addIdentity(request, identity));
+    if (!addIdentity(request, identity)) return refuse(unauthorized);
+    finish(connection as Connection<{ readonly identity: Identity }>);
   }
 
   /** Fragments and control frames are seen here alone. */

@@ -1,7 +1,8 @@
 import { ConfigError, type Handshake, type Identity, type MaybePromise } from "@firmshake/core";
 import { aFunction, aPositiveInteger, aTimeoutMs, readOptions } from "@firmshake/core/gate";
 import { awaitIdentity } from "./await-identity.ts";
-import { acceptedRequestIn, type Connection, handshakeOf } from "./connection.ts";
+import { acceptedRequestIn, handshakeOf } from "./connection.ts";
+import type { Connection } from "./connections/guarded-socket.ts";
 import type { SignedIn } from "./identity.ts";
 import { isMessageSocket, type MessageSocket } from "./message-socket.ts";
 import { parking } from "./parking.ts";

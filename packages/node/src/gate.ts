@@ -3,7 +3,9 @@ import type { IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
 import type { Server, Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import {
+  ConfigError,
   type Handshake,
+  type LifetimeOptions,
   type LimitsOptions,
   type PathPattern,
   type ProxyTrust,
@@ -13,6 +15,7 @@ import {
 import {
   aCount,
   aFunction,
+  anObject,
   anything,
   aPositiveInteger,
   aTextList,
@@ -22,11 +25,28 @@ import {
   oneOf,
   parsePeerAddress,
   readAddressRanges,
+  readLifetimeOptions,
   readLimits,
   readOptions,
 } from "@firmshake/core/gate";
 import { ignore } from "./answer-on-socket.ts";
 import type { RefuseOption } from "./closing-answer.ts";
+import { type Clock, isClock, processClock } from "./connections/clock.ts";
+import type { CloseEvent } from "./connections/close-event.ts";
+import {
+  type Drained,
+  type DrainOptions,
+  drainRegistry,
+  readDrainOptions,
+} from "./connections/drain.ts";
+import { type Connections, openConnections } from "./connections/open-connections.ts";
+import { Registry } from "./connections/registry.ts";
+import {
+  isRevocationList,
+  type RevocationList,
+  type Revocations,
+  revocations,
+} from "./connections/revocations.ts";
 import type { DecisionEvent } from "./decision-event.ts";
 import { defaultLimits } from "./frames/frame-rules.ts";
 import { type Holding, holdUpgrade } from "./held-upgrade.ts";
@@ -73,6 +93,16 @@ export interface GateOptions {
    * logged; the handshake, by which to find what belongs to it elsewhere, holds what the client sent.
    */
   readonly onDecision?: (event: DecisionEvent, handshake: Handshake) => unknown;
+  /** How long connections may live, where the guards that let them in do not say otherwise. As for the check `lifetime`. */
+  readonly lifetime?: LifetimeOptions;
+  /** What was revoked, where several gates or processes are to know. Default: a list of the gate's own. */
+  readonly revocations?: Revocations;
+  /**
+   * Is told of each connection that the gate, or the application by `close`, has closed. What it throws, or rejects with, is dropped.
+   */
+  readonly onClose?: (event: CloseEvent) => unknown;
+  /** By which time connections are guarded, for tests. Default: the process's. */
+  readonly clock?: Clock;
 }
 
 /** What stands in front of a server's WebSocket libraries. */
@@ -83,6 +113,15 @@ export interface Gate {
   readonly detach: () => void;
   /** Refuses all upgrades from now on, with 503, and those that wait. Accepted connections stay. */
   readonly close: () => void;
+  /**
+   * Refuses all upgrades from now on, and closes what is open: all at once, or spread over time. Resolves when the last socket is gone, and
+   * cuts off what is not gone in time. Called again, it answers with the same promise.
+   *
+   * @throws {@link ConfigError} for options that are not as described.
+   */
+  readonly drain: (options?: DrainOptions) => Promise<Drained>;
+  /** The WebSockets that were accepted, and are open: of all gates of the server. */
+  readonly connections: Connections;
   /** The policy in words. */
   readonly explain: () => string;
 }
@@ -105,7 +144,13 @@ export function openGate(
 ): Gate {
   const read = readGateOptions(options);
   const limits = readLimits("attach: limits", read.limits ?? {});
+  const { clock = processClock } = read;
+  const lifetime = readLifetimeOptions("attach: lifetime", read.lifetime ?? {});
   const places = parking(read.maxPending ?? 1_000, read.maxPendingPerAddress ?? 50);
+  const revoked = (read.revocations ?? revocations({ now: clock.now })) as RevocationList;
+  const registry = registryOf(server, clock);
+  const hooks = { lifetime, revocations: revoked, onClose: read.onClose };
+  registry.addHooks(hooks);
   const holding: Holding = {
     handler,
     places,
@@ -118,10 +163,12 @@ export function openGate(
     onDecision: read.onDecision,
     waiting: new Set(),
     isClosed: () => state === "closed",
+    registry,
   };
   const isPolling = pollingTest(read.polling ?? "auto");
   const isDeniedPeer = read.denyPeers && compileRanges(readAddressRanges("attach", read.denyPeers));
   let state: "open" | "closed" | "detached" = "open";
+  let drained: Promise<Drained> | undefined;
 
   const passOn = server.emit;
   const ownEmit = Object.getOwnPropertyDescriptor(server, "emit");
@@ -205,19 +252,29 @@ export function openGate(
     for (const shutDown of [...holding.waiting]) shutDown();
   }
 
+  function close(): void {
+    if (state === "open") state = "closed";
+    refuseWaiting();
+  }
+
   return {
     get pending() {
       return places.size;
     },
+    connections: openConnections(registry, revoked),
     explain: () =>
       `${explain()}\n\naccepted connections: ${describeLimits({ ...defaultLimits, ...limits })}`,
-    close: () => {
-      if (state === "open") state = "closed";
-      refuseWaiting();
+    close,
+    drain: (wish = {}) => {
+      const asked = readDrainOptions(wish);
+      close();
+      drained ??= drainRegistry(registry, asked);
+      return drained;
     },
     detach: () => {
       if (state === "detached") return;
       state = "detached";
+      registry.removeHooks(hooks);
       gates.set(server, (gates.get(server) ?? 1) - 1);
       refuseWaiting();
       // Somebody may have wrapped this emit since; then it stays, and passes everything on.
@@ -252,5 +309,25 @@ function readGateOptions(options: GateOptions): GateOptions {
     limits: anything,
     denyPeers: aTextList,
     onDecision: aFunction,
+    lifetime: anObject,
+    revocations: { expected: "what revocations(...) has made", accepts: isRevocationList },
+    onClose: aFunction,
+    clock: { expected: "a clock: { now, monotonic, after }", accepts: isClock },
   });
+}
+
+const registries = new WeakMap<object, Registry>();
+
+/** Gates of one server see the same upgrades, and so the same connections. */
+function registryOf(server: object, clock: Clock): Registry {
+  const known = registries.get(server);
+  if (known !== undefined && known.clock !== clock && known.size > 0) {
+    throw new ConfigError(
+      "ERR_FIRMSHAKE_OPTIONS_CONTRADICT",
+      `attach: another gate of this server goes by another "clock".`,
+    );
+  }
+  const registry = known?.clock === clock ? known : new Registry(clock);
+  registries.set(server, registry);
+  return registry;
 }

@@ -42,6 +42,7 @@ export const refusalKinds: Readonly<Record<RefusalCode, RefusalKind>> = Object.f
   // How often.
   rate_limited: kind(429, 1013, "Too many handshakes; come again later.", true),
   rate_key_invalid: kind(400, 1008, "The handshake cannot be counted."),
+  connections_exceeded: kind(429, 1013, "Too many connections are open; come again later.", true),
   overloaded: kind(503, 1013, "The server is busy; come again later.", true),
   // Who it is (RFC 6750 §3.1).
   token_missing: kind(401, 3000, "Authentication is required."),
@@ -95,6 +96,7 @@ export type RefusalCode =
   | "not_found"
   | "rate_limited"
   | "rate_key_invalid"
+  | "connections_exceeded"
   | "overloaded"
   | "token_missing"
   | "token_ambiguous"

@@ -13,3 +13,23 @@ export interface Identity {
 /** A claim of the identity's own, never what its prototype has. */
 export const claimOf = (claims: Identity["claims"], name: string): unknown =>
   Object.hasOwn(claims, name) ? claims[name] : undefined;
+
+/** The session that the identity came of (OpenID Connect Front-Channel Logout §3). */
+export const sessionIdOf = ({ claims }: Identity): string | undefined => textIn(claims, "sid");
+
+/** RFC 7519 §4.1.7. */
+export const tokenIdOf = ({ claims }: Identity): string | undefined => textIn(claims, "jti");
+
+/** RFC 7519 §4.1.1. */
+export const issuerOf = ({ claims }: Identity): string | undefined => textIn(claims, "iss");
+
+/** RFC 7519 §4.1.6, in milliseconds since 1970. */
+export function issuedAtOf({ claims }: Identity): number | undefined {
+  const iat = claimOf(claims, "iat");
+  return typeof iat === "number" && Number.isFinite(iat) ? iat * 1_000 : undefined;
+}
+
+function textIn(claims: Identity["claims"], name: string): string | undefined {
+  const value = claimOf(claims, name);
+  return typeof value === "string" ? value : undefined;
+}

@@ -1,0 +1,37 @@
+/** What stands behind one code by which a gate closes a connection that it had accepted. */
+export interface CloseKind {
+  /** RFC 6455 §7.4, and the IANA registry. */
+  readonly closeCode: number;
+  /** Whether the same client may come again: at once, or with a new token. */
+  readonly retryable: boolean;
+  /** What happened, in a fixed sentence. */
+  readonly title: string;
+}
+
+const kind = (closeCode: number, title: string, retryable = false): CloseKind =>
+  Object.freeze({ closeCode, retryable, title });
+
+/** Every way in which a gate closes a connection by its age, its owner, or its silence. `docs/errors.md` has a heading for each. */
+export const closeKinds: Readonly<Record<CloseCode, CloseKind>> = Object.freeze({
+  token_expired: kind(3000, "The token has expired.", true),
+  revoked: kind(3000, "The token, or the session, was revoked."),
+  access_withdrawn: kind(3003, "This connection is not allowed any more."),
+  revalidation_failed: kind(1013, "Whether this connection is still allowed cannot be told.", true),
+  max_age_reached: kind(1001, "The connection has been open for as long as one may be.", true),
+  idle_timeout: kind(3008, "The client has said nothing for too long.", true),
+  ping_timeout: kind(3008, "The client has not answered.", true),
+  evicted: kind(1008, "A newer connection has taken the place."),
+  shutting_down: kind(1012, "The server is shutting down.", true),
+});
+
+/** One of the names in {@link closeKinds}. */
+export type CloseCode =
+  | "token_expired"
+  | "revoked"
+  | "access_withdrawn"
+  | "revalidation_failed"
+  | "max_age_reached"
+  | "idle_timeout"
+  | "ping_timeout"
+  | "evicted"
+  | "shutting_down";
