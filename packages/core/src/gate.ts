@@ -16,6 +16,7 @@ export {
   aBoolean,
   aCount,
   aFunction,
+  aList,
   anObject,
   anything,
   aPositiveInteger,
@@ -31,7 +32,8 @@ export {
 } from "./config/options.ts";
 export { isRefusal } from "./decision/decision.ts";
 export { deciderOf, spendPermit } from "./decision/permit.ts";
-export { defineCheck, isPromiseLike, ranks } from "./guard/check.ts";
+export { defineCheck, isPromiseLike, ranks, readChecks } from "./guard/check.ts";
+export { runAll } from "./guard/combine.ts";
 export { compilePath } from "./guard/path-pattern.ts";
 export { readAddressRanges } from "./handshake/address-ranges.ts";
 export {
@@ -58,4 +60,4 @@ export { openingRefusal } from "./handshake/validity.ts";
 export { compileRanges } from "./parse/address-range.ts";
 export { isHeaderValue, isHttpToken, trimBlanks } from "./parse/http-token.ts";
 export { type IpAddress, parsePeerAddress, prefixOf } from "./parse/ip-address.ts";
-export { invalidToken } from "./tokens/extract-token.ts";
+export { extractToken, invalidToken } from "./tokens/extract-token.ts";

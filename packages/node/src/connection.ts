@@ -131,9 +131,11 @@ function extend(
   const { registry } = guarded;
   guarded.facts = factsOf(permits, guarded.facts);
   guarded.addGuards(permits.map(deciderOf) as readonly object[]);
-  guarded.rules = registry.rulesFor(
-    handshakes.flatMap((one) => termsOf<LifetimeTerm>(one, "lifetime")),
-  );
+  const terms = handshakes.flatMap((one) => termsOf<LifetimeTerm>(one, "lifetime"));
+  if (terms.length > 0) {
+    guarded.rules = registry.rulesFor(terms);
+    registry.setAge(guarded);
+  }
   registry.addTerms(guarded, toRelease(added));
   registry.changed(guarded);
   admit(guarded);

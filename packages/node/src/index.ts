@@ -21,6 +21,12 @@ export type { Drained, DrainOptions } from "./connections/drain.ts";
 export type { Closing, Connection } from "./connections/guarded-socket.ts";
 export { type MaxConnectionsOptions, maxConnections } from "./connections/max-connections.ts";
 export type { Connections, ConnectionTest } from "./connections/open-connections.ts";
+export { type Renew, type RenewalOptions, type Renewed, renewal } from "./connections/renewal.ts";
+export {
+  type RenewalRouteOptions,
+  renewalAnswers,
+  renewalRoute,
+} from "./connections/renewal-route.ts";
 export {
   type Revocation,
   type Revocations,

@@ -158,7 +158,8 @@ class ConnectionView implements Connection {
     const rare = this.#guarded.raritiesOf();
     if (rare.id === undefined) {
       rare.id = randomBytes(16).toString("base64url");
-      byId.set(rare.id, new WeakRef(this.#guarded));
+      // What is closed is found by nobody, and would never be forgotten.
+      if (this.#guarded.place !== -1) byId.set(rare.id, this.#guarded);
     }
     return rare.id;
   }
@@ -189,11 +190,11 @@ export const guardedOf = (value: object): GuardedSocket | undefined =>
   ConnectionView.guardedOf(value);
 
 /** Of those whose id was ever asked for. */
-const byId = new Map<string, WeakRef<GuardedSocket>>();
+const byId = new Map<string, GuardedSocket>();
 
 /** The open connection of this process that has that id. */
 export function guardedById(id: string): GuardedSocket | undefined {
-  const found = byId.get(id)?.deref();
+  const found = byId.get(id);
   return found === undefined || found.isClosing ? undefined : found;
 }
 

@@ -126,7 +126,7 @@ export class Registry implements Iterable<GuardedSocket> {
     const now = this.#now();
     guarded.heardAt = now;
     guarded.heardBytes = bytesReadFrom(socket);
-    this.#setAge(guarded, now);
+    this.setAge(guarded, now);
     guarded.dueAt = this.#dueAt(guarded, now);
     this.#open.add(guarded);
     if (response !== undefined) {
@@ -147,7 +147,8 @@ export class Registry implements Iterable<GuardedSocket> {
     if (this.size === 0) this.#onLast();
   }
 
-  #setAge(guarded: GuardedSocket, now: number): void {
+  /** By rules that hold from now on. What was more strict before stays. */
+  setAge(guarded: GuardedSocket, now: number = this.#now()): void {
     const { maxAgeMs, maxAgeJitter, revalidate } = guarded.rules;
     if (maxAgeMs > 0) {
       const ageMs = this.clock.now() - guarded.acceptedAt;
@@ -181,7 +182,6 @@ export class Registry implements Iterable<GuardedSocket> {
     if (guarded.place === -1) return;
     if (this.isRevoked(guarded.identity)) this.close(guarded, closings.revoked);
     const now = this.#now();
-    this.#setAge(guarded, now);
     this.#setDue(guarded, now);
     this.#wakeBy(guarded.dueAt, now);
   }

@@ -7,7 +7,6 @@ import {
   ConfigError,
   guard,
   type Handshake,
-  type HeaderLine,
   type IssuedTicket,
   type MaybePromise,
   type OriginResolver,
@@ -29,6 +28,7 @@ import {
   readOptions,
   readTicketPath,
 } from "@firmshake/core/gate";
+import { asksBefore, corsHeaders, onlyPost, page } from "../http-answers.ts";
 import { identityBy, type SignedIn } from "../identity.ts";
 import { postHandshake } from "../node-handshake.ts";
 import { reportTicket, type TicketEvent } from "./ticket-event.ts";
@@ -107,20 +107,15 @@ export function ticketAnswers<Source extends object>(
     if (!isPreflight) reportTicket(onDecision, handshake, verdict);
     const { page: from, issued } = handshake.facts as TicketFacts;
     const answer = verdict.ok ? answerWith(issued) : answerOf(verdict.refusal);
-    return { ...answer, headers: [...answer.headers, ...corsHeaders(from, isPreflight)] };
+    return {
+      ...answer,
+      headers: [...answer.headers, ...corsHeaders(from, isPreflight ? allowedHeaders : undefined)],
+    };
   };
 }
 
 const timeoutMs = 5_000;
-
-/** Browsers send it with every POST; without it nobody could tell whose page asks. Behind the check of origins, it is one that may. */
-const page: Check<{ readonly page: string }> = defineCheck(
-  { name: "page", summary: "", rank: ranks.header },
-  ({ headers }) => {
-    const from = headers.only("origin");
-    return from === undefined ? refuse("origin_missing") : allowWith({ page: from });
-  },
-);
+const allowedHeaders = "authorization, content-type";
 
 const sessionEnded = refuse("unauthorized", undefined, { reason: "the session has ended" });
 const unknownAddress = refuse("address_unknown");
@@ -164,39 +159,6 @@ function answerWith(issued: IssuedTicket | undefined): Answer {
     ],
     body: JSON.stringify({ ticket, expiresInMs: expiresAt - Date.now() }),
   };
-}
-
-/** RFC 9457 §4.2.1: nothing more than the status says. */
-const onlyPost: Answer = Object.freeze({
-  status: 405,
-  headers: [
-    ["Allow", "POST, OPTIONS"],
-    ["Content-Type", "application/problem+json"],
-    ["Cache-Control", "no-store"],
-  ] as const,
-  body: JSON.stringify({ type: "about:blank", title: "Method Not Allowed", status: 405 }),
-});
-
-/** Whether a browser asks if a page of another origin may (Fetch §4.8). */
-const asksBefore = ({ method, headers }: IncomingMessage): boolean =>
-  method === "OPTIONS" && "origin" in headers && "access-control-request-method" in headers;
-
-/** For pages that may ask alone (Fetch §3.2.3). The names are ours, never what was asked for. */
-function corsHeaders(from: string | undefined, isPreflight: boolean): readonly HeaderLine[] {
-  const vary: HeaderLine = ["Vary", "Origin"];
-  if (from === undefined) return [vary];
-  return [
-    vary,
-    ["Access-Control-Allow-Origin", from],
-    ["Access-Control-Allow-Credentials", "true"],
-    ...((isPreflight
-      ? [
-          ["Access-Control-Allow-Methods", "POST"],
-          ["Access-Control-Allow-Headers", "authorization, content-type"],
-          ["Access-Control-Max-Age", "600"],
-        ]
-      : [["Access-Control-Expose-Headers", "retry-after"]]) as readonly HeaderLine[]),
-  ];
 }
 
 function readTicketRouteOptions<Source>(
