@@ -9,6 +9,7 @@ import {
 import {
   type ConnectionTerm,
   deciderOf,
+  hasTrust,
   type LifetimeTerm,
   type LimitsTerm,
   limitsKind,
@@ -99,9 +100,8 @@ export function rememberConnection(
     registry,
     // Of a socket that carries requests, a gate knows by the response alone for how long it is this WebSocket's.
     ownSocket ?? (transport === "websocket" ? socket : undefined),
-    handshake.path,
-    handshake.clientAddress,
-    registry.clock.now(),
+    registry.shared(handshake.path),
+    hasTrust(handshake) || ownSocket === undefined ? handshake.clientAddress : undefined,
     factsOf(permits),
     deciders.length === 1 ? (deciders[0] as object) : deciders,
     registry.rulesFor(termsOf<LifetimeTerm>(handshake, "lifetime")),

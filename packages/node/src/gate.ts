@@ -101,6 +101,8 @@ export interface GateOptions {
    * Is told of each connection that the gate, or the application by `close`, has closed. What it throws, or rejects with, is dropped.
    */
   readonly onClose?: (event: CloseEvent) => unknown;
+  /** How `drain()` goes where it is told nothing, as when Fastify closes. */
+  readonly drain?: DrainOptions;
   /** By which time connections are guarded, for tests. Default: the process's. */
   readonly clock?: Clock;
 }
@@ -146,6 +148,7 @@ export function openGate(
   const limits = readLimits("attach: limits", read.limits ?? {});
   const { clock = processClock } = read;
   const lifetime = readLifetimeOptions("attach: lifetime", read.lifetime ?? {});
+  const drain = readDrainOptions(read.drain ?? {});
   const places = parking(read.maxPending ?? 1_000, read.maxPendingPerAddress ?? 50);
   const revoked = (read.revocations ?? revocations({ now: clock.now })) as RevocationList;
   const registry = registryOf(server, clock);
@@ -265,8 +268,8 @@ export function openGate(
     explain: () =>
       `${explain()}\n\naccepted connections: ${describeLimits({ ...defaultLimits, ...limits })}`,
     close,
-    drain: (wish = {}) => {
-      const asked = readDrainOptions(wish);
+    drain: (wish) => {
+      const asked = wish === undefined ? drain : readDrainOptions(wish);
       close();
       drained ??= drainRegistry(registry, asked);
       return drained;
@@ -312,6 +315,7 @@ function readGateOptions(options: GateOptions): GateOptions {
     lifetime: anObject,
     revocations: { expected: "what revocations(...) has made", accepts: isRevocationList },
     onClose: aFunction,
+    drain: anObject,
     clock: { expected: "a clock: { now, monotonic, after }", accepts: isClock },
   });
 }

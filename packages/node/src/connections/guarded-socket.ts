@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import type { Duplex } from "node:stream";
 import type { CloseCode, Identity, OpenConnection } from "@firmshake/core";
-import type { ConnectionTerm, LifetimeRules } from "@firmshake/core/gate";
+import { type ConnectionTerm, type LifetimeRules, parsePeerAddress } from "@firmshake/core/gate";
 import { refuseUnsendable } from "./close-reason.ts";
 import type { Due } from "./deadline-heap.ts";
 import type { Registry } from "./registry.ts";
@@ -10,7 +10,7 @@ import type { Registry } from "./registry.ts";
 export interface Connection<Facts extends object = object> extends OpenConnection<Facts> {
   /** A text that nobody can guess, by which the client may name the connection. */
   readonly id: string;
-  /** The client's address after trusted proxies were believed. */
+  /** The client's address after trusted proxies were believed. Sockets that are closed may not know it any more. */
   readonly clientAddress: string | undefined;
   /** The application's own words, to find connections by. */
   readonly tags: Pick<Set<string>, "add" | "delete" | "has" | "size">;
@@ -54,8 +54,10 @@ export class GuardedSocket implements Due {
   /** Undefined where requests stand in for a socket. */
   readonly socket: Duplex | undefined;
   readonly path: string;
-  readonly address: string | undefined;
-  readonly acceptedAt: number;
+  /** Where it was found otherwise than on the socket. */
+  readonly #address: string | undefined;
+  /** Since the registry was made: a small number takes less room. */
+  readonly #acceptedAfterMs: number;
   facts: { readonly identity?: Identity };
   /** The `decide` functions of the guards that let it in; one stands alone. */
   guards: object | readonly object[];
@@ -79,7 +81,6 @@ export class GuardedSocket implements Due {
     socket: Duplex | undefined,
     path: string,
     address: string | undefined,
-    acceptedAt: number,
     facts: GuardedSocket["facts"],
     guards: GuardedSocket["guards"],
     rules: LifetimeRules,
@@ -88,8 +89,8 @@ export class GuardedSocket implements Due {
     this.registry = registry;
     this.socket = socket;
     this.path = path;
-    this.address = address;
-    this.acceptedAt = acceptedAt;
+    this.#address = address;
+    this.#acceptedAfterMs = registry.sinceMade();
     this.facts = facts;
     this.guards = guards;
     this.rules = rules;
@@ -104,6 +105,16 @@ export class GuardedSocket implements Due {
 
   get identity(): Identity | undefined {
     return this.facts.identity;
+  }
+
+  get acceptedAt(): number {
+    return this.registry.madeAt + this.#acceptedAfterMs;
+  }
+
+  /** Of the socket it is asked when somebody wants to know: Node would keep it there. */
+  get address(): string | undefined {
+    const { remoteAddress } = (this.socket ?? {}) as { readonly remoteAddress?: string };
+    return this.#address ?? parsePeerAddress(remoteAddress)?.text;
   }
 
   get isClosing(): boolean {

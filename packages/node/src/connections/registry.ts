@@ -56,8 +56,24 @@ export class Registry implements Iterable<GuardedSocket> {
   /** The time of day at the origin of the other clock. */
   #origin = 0;
 
+  /** The time of day. */
+  readonly madeAt: number;
+  #lastPath = "";
+
   constructor(clock: Clock) {
     this.clock = clock;
+    this.madeAt = clock.now();
+  }
+
+  /** Never negative, though the time of day may be set back. */
+  sinceMade(): number {
+    return Math.max(this.clock.now() - this.madeAt, 0);
+  }
+
+  /** The same text for the same path: each request has one of its own. */
+  shared(path: string): string {
+    if (path !== this.#lastPath) this.#lastPath = path;
+    return this.#lastPath;
   }
 
   get size(): number {
@@ -190,11 +206,13 @@ export class Registry implements Iterable<GuardedSocket> {
   close(guarded: GuardedSocket, closing: Closing): boolean {
     const { socket } = guarded;
     if (socket === undefined || guarded.place === -1 || guarded.isClosing) return false;
+    // Behind the end the socket does not know it.
+    const { address } = guarded;
     if (!closeSocket(socket, closing.closeCode, closing.closeReason)) return false;
     const rare = guarded.raritiesOf();
     rare.closing = closing;
     rare.question?.abort(new DOMException("The connection is closed.", "AbortError"));
-    this.#tell(guarded, closing);
+    this.#tell(guarded, closing, address);
     return true;
   }
 
@@ -204,8 +222,8 @@ export class Registry implements Iterable<GuardedSocket> {
     return count;
   }
 
-  #tell(guarded: GuardedSocket, closing: Closing): void {
-    const { view, path, address, identity, acceptedAt } = guarded;
+  #tell(guarded: GuardedSocket, closing: Closing, address: string | undefined): void {
+    const { view, path, identity, acceptedAt } = guarded;
     for (const { onClose } of this.#hooks) {
       if (onClose === undefined) continue;
       try {
