@@ -50,6 +50,10 @@ export interface PolicyWords {
   readonly rate: RateWords | undefined;
   /** For sequences alone: elsewhere nobody could have issued one. */
   readonly ticket: TicketWords | undefined;
+  /** For sequences alone, as the two below: elsewhere nothing comes after the handshake. */
+  readonly closeOnExpiry: boolean | undefined;
+  readonly maxConnectionSeconds: number | undefined;
+  readonly connections: ConnectionsWords | undefined;
   /** Words of sequences that no released check answers to yet. */
   readonly later: readonly string[];
 }
@@ -71,6 +75,11 @@ export interface JwtWords {
 export interface RateWords {
   readonly handshakes: number;
   readonly perSeconds: number;
+  readonly key: "ip" | "user" | undefined;
+}
+
+export interface ConnectionsWords {
+  readonly max: number;
   readonly key: "ip" | "user" | undefined;
 }
 
@@ -151,12 +160,16 @@ const policyWords = record<Omit<PolicyWords, "later">>({
       bindAddress: optional(flag),
     }),
   ),
+  closeOnExpiry: optional(flag),
+  maxConnectionSeconds: optional(number),
+  connections: optional(
+    record<ConnectionsWords>({ max: number, key: optional(oneOf("ip", "user")) }),
+  ),
 });
 
-const laterWords = ["connections", "closeOnExpiry", "slowAuthMs"];
-
 /** Limits on what comes after the handshake are all called max… in the form. */
-const isLaterWord = (name: string): boolean => laterWords.includes(name) || /^max[A-Z]/.test(name);
+const isLaterWord = (name: string): boolean =>
+  name === "slowAuthMs" || (/^max[A-Z]/.test(name) && name !== "maxConnectionSeconds");
 
 const policy: Reader<PolicyWords> = (value, where) => {
   const entries = Object.entries(object(value, where));

@@ -42,6 +42,8 @@ export interface PolicySurroundings {
   readonly store?: RateLimitStore;
   /** Issues a sequence's tickets. */
   readonly tickets?: Tickets | undefined;
+  /** What a sequence checks besides, behind all others. */
+  readonly more?: readonly AnyCheck[];
 }
 
 /**
@@ -59,6 +61,7 @@ export function loadPolicy(words: PolicyWords, surroundings: PolicySurroundings)
     ...rateChecks(words, surroundings.store),
     ...jwtChecks(words, surroundings),
     ...(surroundings.tickets === undefined ? [] : [surroundings.tickets]),
+    ...(surroundings.more ?? []),
   ];
   return { checks, guard: guard({ checks }), trustProxy: trustOf(words), paths: words.paths };
 }

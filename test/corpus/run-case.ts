@@ -72,7 +72,8 @@ async function runWays(found: Case, builder: TokenBuilder, serve: Serve | undefi
     return runSequence(policy, steps, builder);
   }
   if (found.expect === "as-steps") throw new WordError("as-steps without steps");
-  const [later] = [...policy.later, ...(policy.ticket === undefined ? [] : ["ticket"])];
+  const ofSequences = ["ticket", "closeOnExpiry", "maxConnectionSeconds", "connections"] as const;
+  const [later] = [...policy.later, ...ofSequences.filter((word) => policy[word] !== undefined)];
   if (later !== undefined) throw new WordError(`policy: "${later}" is for sequences`);
 
   const ways =

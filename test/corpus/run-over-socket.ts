@@ -84,7 +84,8 @@ const serveBare: Serve = async ({ guard, paths, trustProxy }, onDecision) => {
   return server;
 };
 
-function disguise(socket: Socket, { remoteAddress, isTls }: Peer): void {
+/** Makes a connection of this machine one of somebody else. */
+export function disguise(socket: Socket, { remoteAddress, isTls }: Peer): void {
   Object.defineProperty(socket, "remoteAddress", { value: remoteAddress });
   if (isTls) Object.defineProperty(socket, "encrypted", { value: true });
 }

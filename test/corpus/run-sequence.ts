@@ -3,6 +3,7 @@ import type { PolicyWords, Step, TicketWords } from "./case.ts";
 import { type LoadedPolicy, loadPolicy } from "./policy.ts";
 import { type FullRequest, fullRequest, hostOf } from "./request.ts";
 import { runInProcess } from "./run-in-process.ts";
+import { isLive, liveVerbs, runLiveSequence } from "./run-live-sequence.ts";
 import { buildToken, type TokenBuilder } from "./tokens.ts";
 import { WordError } from "./words.ts";
 
@@ -14,10 +15,10 @@ export interface SequenceOutcome {
   readonly notes: readonly string[];
 }
 
-const runnable = ["open", "close", "issue-ticket"];
-const later = ["expect-closed", "expect-open", "logout", "send"];
+const runnable = ["open", "close", "issue-ticket", ...liveVerbs];
+const later = ["send"];
 
-/** Runs the steps on a faked clock, in process; sequences about what comes after the handshake are pending. */
+/** Runs the steps on a faked clock: in process, or over sockets where they are about what comes after the handshake. */
 export async function runSequence(
   policy: PolicyWords,
   steps: readonly Step[],
@@ -29,6 +30,14 @@ export async function runSequence(
     ...steps.map((step) => step.do).filter((verb) => later.includes(verb)),
   ];
   if (pending.length > 0) return { pending: [...new Set(pending)], failures: [], notes: [] };
+
+  if (isLive(policy, steps)) {
+    const requests = new Map<Step, FullRequest>();
+    for (const step of steps) {
+      if (step.do === "open") requests.set(step, await requestOf(step, policy, builder));
+    }
+    return { pending: [], ...(await runLiveSequence(policy, steps, requests, builder)) };
+  }
 
   let seconds = 0;
   const store = memoryRateLimitStore({ now: () => seconds * 1_000 });

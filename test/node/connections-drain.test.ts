@@ -3,7 +3,7 @@ import { createServer } from "node:http";
 import { type DrainOptions, guard, insecureAnyOrigin } from "@firmshake/node";
 import { describe, expect, it } from "vitest";
 import type { WebSocket } from "ws";
-import { fakeClock } from "../support/fake-clock.ts";
+import { fakeClock } from "../corpus/fake-clock.ts";
 import { thrownBy } from "../support/handshakes.ts";
 import { answerIn, dial, handshakeText } from "../support/raw-client.ts";
 import { connectionsOf, deferred, gatedServer, gatedWs, openWebSocket } from "../support/server.ts";

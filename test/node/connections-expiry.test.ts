@@ -15,7 +15,7 @@ import {
 } from "@firmshake/node";
 import { describe, expect, it, onTestFinished } from "vitest";
 import type { WebSocket } from "ws";
-import { fakeClock } from "../support/fake-clock.ts";
+import { fakeClock } from "../corpus/fake-clock.ts";
 import { gatedWs, openWebSocket } from "../support/server.ts";
 
 const day = 86_400_000;

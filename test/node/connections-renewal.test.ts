@@ -20,7 +20,7 @@ import {
 import { SignJWT } from "jose";
 import { describe, expect, it } from "vitest";
 import type { WebSocket } from "ws";
-import { fakeClock } from "../support/fake-clock.ts";
+import { fakeClock } from "../corpus/fake-clock.ts";
 import { thrownBy } from "../support/handshakes.ts";
 import { deferred, gatedWs, listen, openWebSocket } from "../support/server.ts";
 
