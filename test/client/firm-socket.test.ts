@@ -462,6 +462,14 @@ describe("what a close code says", () => {
     expect(isRetryable({ code })).toBe(false);
   });
 
+  it.each(Object.entries(closeKinds))(
+    "%s of an open connection is understood as the table means it",
+    (code, { closeCode, retryable }) => {
+      const reason = code === "token_expired" ? `${code};retry=0` : code;
+      expect(isRetryable({ code: closeCode, reason })).toBe(retryable);
+    },
+  );
+
   it("an HTTP refusal cannot be told from an outage, and is tried again", async () => {
     const { port, refusals } = await endpoint([], { refuse: "http" });
     refusals.push("forbidden");

@@ -1,11 +1,18 @@
 import { readFileSync } from "node:fs";
-import { configErrorCodes, type RefusalCode, refusalKinds } from "@firmshake/core";
+import {
+  type CloseCode,
+  closeKinds,
+  configErrorCodes,
+  type RefusalCode,
+  refusalKinds,
+} from "@firmshake/core";
 import { describe, expect, it } from "vitest";
 import { examplesIn } from "./examples.ts";
 
 const page = readFileSync(new URL("../../docs/errors.md", import.meta.url), "utf8");
 const refusalCodes = Object.keys(refusalKinds) as readonly RefusalCode[];
-const codes: readonly string[] = [...refusalCodes, ...configErrorCodes];
+const closeCodes = Object.keys(closeKinds) as readonly CloseCode[];
+const codes: readonly string[] = [...refusalCodes, ...closeCodes, ...configErrorCodes];
 
 describe("docs/errors.md", () => {
   it("has one heading for each code, in the order of the tables in core", () => {
@@ -46,6 +53,22 @@ describe("docs/errors.md", () => {
         "Client",
       ]);
     });
+  });
+
+  it.each(closeCodes)("describes the close %s as core has it", (code) => {
+    const { closeCode, retryable, title } = closeKinds[code];
+    const again = retryable ? "retryable" : "terminal";
+    const row = `| [\`${code}\`](#${code}) | ${closeCode} | ${again} | ${title} |`;
+    expect(page.split("\n")).toContain(row);
+    const [summary, ...list] = sectionOf(code)
+      .split("\n")
+      .filter((line) => line !== "");
+    expect(summary).toBe(`Close code ${closeCode}, ${again}: “${title}”`);
+    expect(list.map((line) => /^- \*\*(\w+):\*\* .+\.$/.exec(line)?.[1])).toEqual([
+      "Cause",
+      "Operator",
+      "Client",
+    ]);
   });
 
   it.each(configErrorCodes)("shows what throws %s, and nothing else under its heading", (code) => {

@@ -25,8 +25,8 @@ async function closeOf(client: WebSocket): Promise<string> {
 
 describe("drain", () => {
   it.each<[DrainOptions, string]>([
-    [{}, "1012 shutting_down;retry=5"],
-    [{ code: "going-away", retryAfter: 30 }, "1001 shutting_down;retry=30"],
+    [{}, "1012 draining;retry=5"],
+    [{ code: "going-away", retryAfter: 30 }, "1001 draining;retry=30"],
   ])("%j closes all that is open, and resolves when all are gone", async (options, expected) => {
     const { gate, server, closed } = await opened();
     expect(await gate.drain(options)).toEqual({ open: 3, closed: 3, terminated: 0 });

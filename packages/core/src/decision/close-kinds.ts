@@ -21,7 +21,7 @@ export const closeKinds: Readonly<Record<CloseCode, CloseKind>> = Object.freeze(
   idle_timeout: kind(3008, "The client has said nothing for too long.", true),
   ping_timeout: kind(3008, "The client has not answered.", true),
   evicted: kind(1008, "A newer connection has taken the place."),
-  shutting_down: kind(1012, "The server is shutting down.", true),
+  draining: kind(1012, "The server is shutting down.", true),
 });
 
 /** One of the names in {@link closeKinds}. */
@@ -34,4 +34,4 @@ export type CloseCode =
   | "idle_timeout"
   | "ping_timeout"
   | "evicted"
-  | "shutting_down";
+  | "draining";

@@ -49,7 +49,7 @@ export function drainRegistry(
   { timeoutMs, jitterMs, code, retryAfter }: Required<DrainOptions>,
 ): Promise<Drained> {
   const { clock } = registry;
-  const closing = closingBy("shutting_down", {
+  const closing = closingBy("draining", {
     closeCode: code === "restart" ? 1_012 : 1_001,
     retryAfter,
   });
