@@ -211,6 +211,26 @@ describe("age and silence", () => {
     expect(events.map(({ code }) => code)).toEqual(["ping_timeout"]);
   });
 
+  it("ends what sends no message, whatever else it sends, and keeps what does", async () => {
+    const events: CloseEvent[] = [];
+    const { port } = await gatedWs(guard(insecureAnyOrigin(), lifetime({ idleMs: 400 })), {
+      onClose: (event) => events.push(event),
+    });
+    const [talking, pinging] = (await Promise.all(
+      [0, 1].map(() => openWebSocket(`ws://127.0.0.1:${port}/chat`)),
+    )) as [WebSocket, WebSocket];
+    const talks = setInterval(() => talking.send("?"), 50);
+    const pings = setInterval(() => pinging.ping(), 50);
+    onTestFinished(() => [talks, pings].forEach(clearInterval));
+    const closed = closeOf(pinging);
+    expect(await closed).toBe("3008 idle_timeout");
+    clearInterval(pings);
+    expect(await isOpen(talking)).toBe(true);
+    clearInterval(talks);
+    expect(await closeOf(talking)).toBe("3008 idle_timeout");
+    expect(events.map(({ openMs }) => openMs >= 395)).toEqual([true, true]);
+  });
+
   it("of several guards the strictest counts, and 0 of one is no limit of another", async () => {
     const clock = fakeClock();
     const { open } = await gatedAt(
