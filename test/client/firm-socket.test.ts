@@ -6,6 +6,7 @@ import {
   allow,
   attach,
   type Check,
+  closeKinds,
   type Gate,
   type GateOptions,
   guard,

@@ -2,7 +2,7 @@ import { Buffer } from "node:buffer";
 import type { IncomingMessage } from "node:http";
 import type { Identity } from "@firmshake/core";
 import { ignore } from "./answer-on-socket.ts";
-import { addIdentity, connectionOf } from "./connection.ts";
+import { addIdentity, connectionOf, timeOfDayFor } from "./connection.ts";
 import type { Connection } from "./connections/guarded-socket.ts";
 import type { FirstMessageOptions } from "./first-message.ts";
 import { identityFrom } from "./identity.ts";
@@ -57,7 +57,7 @@ export function awaitIdentity(
   let settle: (authenticated?: Connection<{ readonly identity: Identity }>) => void;
 
   // From the hand-over on; a clock that was set back meanwhile makes it no longer.
-  const leftMs = Math.min(timeoutMs, connection.acceptedAt + timeoutMs - Date.now());
+  const leftMs = Math.min(timeoutMs, connection.acceptedAt + timeoutMs - timeOfDayFor(request));
   let timer = setTimeout(() => refuse(late), Math.max(leftMs, 1));
   // Stays: errors that come before the application listens would end the process.
   listenTo(socket, "error", ignore);

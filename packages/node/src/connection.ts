@@ -180,6 +180,10 @@ export function addIdentity(request: IncomingMessage, identity: Identity): boole
   return true;
 }
 
+/** By the clock that the request's connection is guarded by. */
+export const timeOfDayFor = (request: IncomingMessage): number =>
+  acceptedAs(request).guarded.registry.clock.now();
+
 const acceptedAs = (
   request: IncomingMessage,
 ): { readonly guarded: GuardedSocket; readonly handshake: Handshake } =>
