@@ -1,10 +1,9 @@
 import { once } from "node:events";
-import { createServer } from "node:http";
+import { createServer, type ServerResponse } from "node:http";
 import {
   type AnyCheck,
   allow,
   allowWith,
-  attach,
   guard,
   insecureAnyOrigin,
   type MaxConnectionsOptions,
@@ -14,6 +13,7 @@ import {
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { WebSocket } from "ws";
+import { fakeClock } from "../corpus/fake-clock.ts";
 import { thrownBy } from "../support/handshakes.ts";
 import { answerIn, dial, handshakeText, type RawClient, statusOf } from "../support/raw-client.ts";
 import { deferred, gatedServer, gatedWs, openWebSocket } from "../support/server.ts";
@@ -204,16 +204,31 @@ describe("places never leak", () => {
     );
   });
 
-  it("polling requests take theirs as long as they are answered", async () => {
-    const server = createServer((_, response) => void response.end("polled"));
-    attach(server, guard(open, maxConnections({ total: 1 })));
-    const port = await gatedServer(guard(open), {}, server).then(({ port: at }) => at);
-    for (let turn = 0; turn < 3; turn++) {
-      const answer = await fetch(`http://127.0.0.1:${port}/?transport=polling`, {
-        headers: { Connection: "close" },
-      });
-      expect(answer.status).toBe(200);
+  it("polling requests take theirs as long as they are answered, and nobody waits for them", async () => {
+    const clock = fakeClock();
+    const responses: ServerResponse[] = [];
+    const server = createServer((_, response) => void responses.push(response));
+    const { gate, port } = await gatedServer(
+      guard(open, maxConnections({ total: 1 })),
+      { clock },
+      server,
+    );
+    const poll = (): Promise<number> =>
+      fetch(`http://127.0.0.1:${port}/?transport=polling`).then(({ status }) => status);
+    for (let turn = 1; turn < 3; turn++) {
+      const answer = poll();
+      await expect.poll(() => responses.length).toBe(turn);
+      clock.advance(120_000);
+      expect(await poll()).toBe(503);
+      responses.at(-1)?.end("polled");
+      expect(await answer).toBe(200);
     }
+    const last = poll();
+    await expect.poll(() => responses.length).toBe(3);
+    expect(gate.connections.size).toBe(0);
+    expect(await gate.drain()).toEqual({ open: 0, closed: 0, terminated: 0 });
+    responses.at(-1)?.end("polled");
+    expect(await last).toBe(200);
   });
 });
 

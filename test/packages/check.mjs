@@ -17,8 +17,8 @@ import { pack, publishedPackages, readJson, root } from "./pack.mjs";
 /** What each package may know. Dependencies point downwards: a package that is not listed has no place in the order yet. */
 const layers = {
   client: { below: [], builtins: false, budgetBytes: 40_000 },
-  core: { below: [], builtins: false, budgetBytes: 260_000 },
-  node: { below: ["core"], builtins: true, budgetBytes: 155_000 },
+  core: { below: [], builtins: false, budgetBytes: 285_000 },
+  node: { below: ["core"], builtins: true, budgetBytes: 275_000 },
   express: { below: ["core", "node"], builtins: true, budgetBytes: 40_000, maxLines: 200 },
   koa: { below: ["core", "node"], builtins: true, budgetBytes: 40_000, maxLines: 200 },
   fastify: { below: ["core", "node"], builtins: true, budgetBytes: 40_000, maxLines: 200 },

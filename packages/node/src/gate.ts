@@ -325,7 +325,7 @@ const registries = new WeakMap<object, Registry>();
 /** Gates of one server see the same upgrades, and so the same connections. */
 function registryOf(server: object, clock: Clock): Registry {
   const known = registries.get(server);
-  if (known !== undefined && known.clock !== clock && known.size > 0) {
+  if (known !== undefined && known.clock !== clock && isAttached(server)) {
     throw new ConfigError(
       "ERR_FIRMSHAKE_OPTIONS_CONTRADICT",
       `attach: another gate of this server goes by another "clock".`,

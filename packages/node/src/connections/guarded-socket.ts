@@ -40,6 +40,8 @@ interface Rare {
   id?: string;
   tags?: Set<string>;
   closing?: Closing;
+  /** The response was given, where requests stand in for a socket. */
+  isOver?: boolean;
   /** When it is to be asked about again. */
   revalidateAt?: number;
   /** When the client's last message was noticed, where that matters. */
@@ -115,6 +117,10 @@ export class GuardedSocket implements Due {
   get address(): string | undefined {
     const { remoteAddress } = (this.socket ?? {}) as { readonly remoteAddress?: string };
     return this.#address ?? parsePeerAddress(remoteAddress)?.text;
+  }
+
+  get isOver(): boolean {
+    return this.socket === undefined ? this.rare?.isOver === true : this.place === -1;
   }
 
   get isClosing(): boolean {

@@ -132,12 +132,19 @@ export class Registry implements Iterable<GuardedSocket> {
   }
 
   /**
-   * Takes a socket in; it leaves when it is closed.
+   * Takes a socket in; it leaves when it is closed. Where requests stand in for one, there is nothing to guard but places.
    *
    * @param response - Where the socket may go on to carry other requests.
    */
   add(guarded: GuardedSocket, response: ServerResponse<IncomingMessage> | undefined): void {
     const { socket } = guarded;
+    if (socket === undefined) {
+      response?.once("close", () => {
+        guarded.raritiesOf().isOver = true;
+        releaseTerms(guarded);
+      });
+      return;
+    }
     if (this.size === 0) this.#onFirst();
     const now = this.#now();
     guarded.heardAt = now;
@@ -147,7 +154,7 @@ export class Registry implements Iterable<GuardedSocket> {
     this.#open.add(guarded);
     if (response !== undefined) {
       response.once("close", () => this.remove(guarded));
-    } else if (socket !== undefined) {
+    } else {
       bySocket.put(socket, guarded);
       socket.on("close", onSocketClose);
     }
@@ -190,7 +197,7 @@ export class Registry implements Iterable<GuardedSocket> {
   /** What is released when the connection is over: at once, where it is already. */
   addTerms(guarded: GuardedSocket, terms: readonly ConnectionTerm[]): void {
     if (terms.length > 0) guarded.terms = [...guarded.terms, ...terms];
-    if (guarded.place === -1) releaseTerms(guarded);
+    if (guarded.isOver) releaseTerms(guarded);
   }
 
   /** Other rules hold from now on, or somebody else is authenticated. */
@@ -298,17 +305,25 @@ export class Registry implements Iterable<GuardedSocket> {
     // A library may have taken the listener away.
     if (socket === undefined || socket.destroyed) return this.remove(guarded);
     const code = guarded.isClosing ? undefined : this.#overdue(guarded, now);
-    if (code !== undefined) this.close(guarded, this.#closingFor(code, rules));
-    else if (rare?.revalidateAt !== undefined && rare.revalidateAt <= now) {
+    if (code !== undefined) {
+      // Where somebody else closes it already, it is gone as soon.
+      this.close(guarded, this.#closingFor(code, rules));
+      return this.#lookAgainBy(guarded, now + maxSleepMs);
+    }
+    if (rare?.revalidateAt !== undefined && rare.revalidateAt <= now) {
       this.#revalidateLater(guarded, now);
       askAgain(guarded);
     }
-    // What was closed is gone within a second, and is only looked at in case it is not.
     this.#setDue(guarded, now);
   }
 
+  /** What was closed is gone within a second, and is only looked at in case it is not. */
   #setDue(guarded: GuardedSocket, now: number): void {
-    guarded.dueAt = guarded.isClosing ? now + maxSleepMs : this.#dueAt(guarded, now);
+    this.#lookAgainBy(guarded, guarded.isClosing ? now + maxSleepMs : this.#dueAt(guarded, now));
+  }
+
+  #lookAgainBy(guarded: GuardedSocket, dueAt: number): void {
+    guarded.dueAt = dueAt;
     this.#open.moved(guarded);
   }
 
