@@ -1,10 +1,11 @@
 import { once } from "node:events";
 import { createServer } from "node:http";
-import { type DrainOptions, guard, insecureAnyOrigin } from "@firmshake/node";
+import { type CloseEvent, type DrainOptions, guard, insecureAnyOrigin } from "@firmshake/node";
 import { describe, expect, it } from "vitest";
 import type { WebSocket } from "ws";
 import { fakeClock } from "../corpus/fake-clock.ts";
 import { thrownBy } from "../support/handshakes.ts";
+import { offeringServer, openSession, openStream } from "../support/http2.ts";
 import { answerIn, dial, handshakeText } from "../support/raw-client.ts";
 import { connectionsOf, deferred, gatedServer, gatedWs, openWebSocket } from "../support/server.ts";
 
@@ -114,6 +115,31 @@ describe("drain", () => {
     await gate.drain();
     await closed;
   });
+});
+
+it.each([
+  ["of HTTP/2", async (port: number) => void (await openStream(await openSession(port)))],
+  ["of HTTP/1", async (port: number) => void (await openWebSocket(`ws://127.0.0.1:${port}/chat`))],
+])("WebSockets %s are counted, pinged, reaped and drained", async (name, connect) => {
+  const clock = fakeClock();
+  const events: CloseEvent[] = [];
+  const server = name === "of HTTP/2" ? offeringServer() : createServer();
+  const { gate, port } = await gatedWs(
+    policy,
+    { clock, onClose: (event) => events.push(event) },
+    server,
+  );
+  await connect(port);
+  expect([...gate.connections].map(({ clientAddress }) => clientAddress)).toEqual(["127.0.0.1"]);
+  expect([...gate.connections.find({ address: "loopback", path: "/chat" })]).toHaveLength(1);
+  // A client of HTTP/2 by hand answers no ping; the other does, but not as long as nothing else runs.
+  clock.advance(60_000);
+  expect(events.map(({ code, clientAddress }) => [code, clientAddress])).toEqual([
+    ["ping_timeout", "127.0.0.1"],
+  ]);
+  await expect.poll(() => gate.connections.size).toBe(0);
+  await connect(port);
+  expect(await gate.drain()).toEqual({ open: 1, closed: 1, terminated: 0 });
 });
 
 it("close() refuses, and lets what is open stay", async () => {
