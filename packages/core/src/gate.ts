@@ -4,6 +4,7 @@
  */
 
 export {
+  describeLifetime,
   type LifetimeRules,
   type LifetimeTerm,
   readLifetimeOptions,

@@ -21,6 +21,7 @@ import {
   aTextList,
   aTimeoutMs,
   compileRanges,
+  describeLifetime,
   describeLimits,
   oneOf,
   parsePeerAddress,
@@ -28,6 +29,7 @@ import {
   readLifetimeOptions,
   readLimits,
   readOptions,
+  strictestLifetime,
 } from "@firmshake/core/gate";
 import { ignore } from "./answer-on-socket.ts";
 import type { RefuseOption } from "./closing-answer.ts";
@@ -266,7 +268,11 @@ export function openGate(
     },
     connections: openConnections(registry, revoked),
     explain: () =>
-      `${explain()}\n\naccepted connections: ${describeLimits({ ...defaultLimits, ...limits })}`,
+      [
+        `${explain()}\n`,
+        `accepted connections: ${describeLimits({ ...defaultLimits, ...limits })}`,
+        `their lifetime: ${describeLifetime(strictestLifetime([], lifetime))}`,
+      ].join("\n"),
     close,
     drain: (wish) => {
       const asked = wish === undefined ? drain : readDrainOptions(wish);

@@ -207,6 +207,21 @@ export function strictestLifetime(
   });
 }
 
+/** What holds, in words. */
+export function describeLifetime(rules: LifetimeRules): string {
+  const { expiryGraceMs, maxAgeMs, idleMs, pingIntervalMs, pongTimeoutMs } = rules;
+  return [
+    expiryGraceMs === undefined
+      ? "not ended at expiry"
+      : `end ${seconds(expiryGraceMs)} after expiry`,
+    limitIn("age", maxAgeMs),
+    limitIn("idle", idleMs),
+    pingIntervalMs === 0
+      ? "ping: never"
+      : `ping after ${seconds(pingIntervalMs)}, answered in ${seconds(pongTimeoutMs)}`,
+  ].join(", ");
+}
+
 function summaryOf(options: LifetimeOptions): string {
   const { expiryGraceMs, insecureIgnoreExpiry, maxAgeMs, idleMs, pingIntervalMs, revalidate } =
     options;

@@ -45,7 +45,7 @@ export class Registry implements Iterable<GuardedSocket> {
   /** The more urgent come first. */
   readonly #open = new DeadlineHeap<GuardedSocket>();
   readonly #hooks = new Set<RegistryHooks>();
-  readonly #rules = new WeakMap<LifetimeTerm, LifetimeRules>();
+  #rules = new WeakMap<LifetimeTerm, LifetimeRules>();
   #ownRules: LifetimeRules | undefined;
   readonly #onEmpty = new Set<() => void>();
   readonly #closeRevoked = (revocation: ReadRevocation): number =>
@@ -86,7 +86,7 @@ export class Registry implements Iterable<GuardedSocket> {
 
   addHooks(hooks: RegistryHooks): void {
     this.#hooks.add(hooks);
-    this.#ownRules = undefined;
+    this.#forgetRules();
     if (this.size > 0) hooks.revocations.subscribe(this.#closeRevoked);
   }
 
@@ -94,8 +94,13 @@ export class Registry implements Iterable<GuardedSocket> {
   removeHooks(hooks: RegistryHooks): void {
     this.whenEmpty(() => {
       this.#hooks.delete(hooks);
-      this.#ownRules = undefined;
+      this.#forgetRules();
     });
+  }
+
+  #forgetRules(): void {
+    this.#ownRules = undefined;
+    this.#rules = new WeakMap();
   }
 
   whenEmpty(call: () => void): void {
@@ -120,9 +125,9 @@ export class Registry implements Iterable<GuardedSocket> {
     return rules;
   }
 
+  /** The gate that was attached last is asked first. */
   #fallback(): LifetimeOptions {
-    const [hooks] = this.#hooks;
-    return hooks?.lifetime ?? {};
+    return [...this.#hooks].at(-1)?.lifetime ?? {};
   }
 
   isRevoked(identity: Identity | undefined): boolean {
