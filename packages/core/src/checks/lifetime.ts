@@ -192,9 +192,11 @@ export function strictestLifetime(
     const on = values.filter((value) => value > 0);
     return on.length === 0 ? 0 : Math.min(...on);
   };
-  const graces = said("expiryGraceMs");
-  const ignores = said("insecureIgnoreExpiry");
-  const isIgnored = ignores.length > 0 && ignores.every(Boolean) && graces.length === 0;
+  const speaks = ({ expiryGraceMs, insecureIgnoreExpiry }: LifetimeOptions): boolean =>
+    expiryGraceMs !== undefined || insecureIgnoreExpiry !== undefined;
+  const ofExpiry = options.some(speaks) ? options.filter(speaks) : [fallback];
+  const isIgnored = ofExpiry.every(({ insecureIgnoreExpiry }) => insecureIgnoreExpiry === true);
+  const graces = ofExpiry.flatMap(({ expiryGraceMs }) => expiryGraceMs ?? []);
   return Object.freeze({
     expiryGraceMs: isIgnored ? undefined : Math.min(...(graces.length > 0 ? graces : [0])),
     expiryClose: said("expiryClose").includes("terminal") ? "terminal" : "retryable",
