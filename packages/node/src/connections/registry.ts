@@ -37,7 +37,7 @@ const horizonMs = 2 ** 29;
 /** The time of day is taken as set when it differs so much from what it should be. */
 const maxDriftMs = 50;
 /** A timer that is later than that says more of this process than of its clients. */
-const maxLateMs = 1_000;
+const maxLateMs = 500;
 
 /** The accepted connections of one server, and the one timer that there is for all of them. */
 export class Registry implements Iterable<GuardedSocket> {
@@ -336,7 +336,9 @@ export class Registry implements Iterable<GuardedSocket> {
     const { socket, endsAt, rules, identity } = guarded;
     if (this.#expiryIn(identity, rules) <= 0) return "token_expired";
     if (endsAt !== 0 && endsAt <= now) return "max_age_reached";
-    if (rules.idleMs > 0 && dataHeardAt(guarded, now) + rules.idleMs <= now) return "idle_timeout";
+    // What has come while the process was kept from it is read before the next turn.
+    const isIdle = rules.idleMs > 0 && dataHeardAt(guarded, now) + rules.idleMs <= now;
+    if (isIdle && !this.#isLate) return "idle_timeout";
     if (rules.pingIntervalMs === 0) return undefined;
     const bytes = bytesReadFrom(socket);
     // What nobody reads is not seen to come: where reading is paused, and where the process itself was kept from it.
