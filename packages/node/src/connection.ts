@@ -96,19 +96,18 @@ export function rememberConnection(
     return known.guarded;
   }
   const deciders = permits.map(deciderOf) as readonly object[];
+  const rules = registry.rulesFor(termsOf<LifetimeTerm>(handshake, "lifetime"));
   const guarded = new GuardedSocket(
-    registry,
+    registry.admissionBy(deciders, rules),
     // Of a socket that carries requests, a gate knows by the response alone for how long it is this WebSocket's.
     ownSocket ?? (transport === "websocket" ? socket : undefined),
     registry.shared(handshake.path),
     hasTrust(handshake) || ownSocket === undefined ? handshake.clientAddress : undefined,
     factsOf(permits),
-    deciders.length === 1 ? (deciders[0] as object) : deciders,
-    registry.rulesFor(termsOf<LifetimeTerm>(handshake, "lifetime")),
-    toRelease(termsSoFar(handshake)),
   );
   byRequest.put(request, { guarded, handshake });
   registry.add(guarded, ownSocket === undefined ? response : undefined);
+  registry.addTerms(guarded, toRelease(termsSoFar(handshake)));
   admit(guarded);
   return guarded;
 }
@@ -130,12 +129,12 @@ function extend(
 ): void {
   const { registry } = guarded;
   guarded.facts = factsOf(permits, guarded.facts);
-  guarded.addGuards(permits.map(deciderOf) as readonly object[]);
+  const guards = [...guarded.admission.guards, ...(permits.map(deciderOf) as readonly object[])];
   const terms = handshakes.flatMap((one) => termsOf<LifetimeTerm>(one, "lifetime"));
-  if (terms.length > 0) {
-    guarded.rules = registry.rulesFor(terms);
-    registry.setAge(guarded);
-  }
+  const rules = terms.length > 0 ? registry.rulesFor(terms) : guarded.rules;
+  const isOther = rules !== guarded.rules;
+  guarded.admission = registry.admissionBy(guards, rules);
+  if (isOther) registry.setAge(guarded);
   registry.addTerms(guarded, toRelease(added));
   registry.changed(guarded);
   admit(guarded);

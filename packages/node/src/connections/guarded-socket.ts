@@ -40,6 +40,8 @@ interface Rare {
   id?: string;
   tags?: Set<string>;
   closing?: Closing;
+  /** What has to be released. */
+  terms?: readonly ConnectionTerm[];
   /** The response was given, where requests stand in for a socket. */
   isOver?: boolean;
   /** When it is to be asked about again. */
@@ -50,9 +52,17 @@ interface Rare {
   question?: AbortController;
 }
 
+/** What connections have in common that the same guards have let in. */
+export interface Admission {
+  readonly registry: Registry;
+  /** The `decide` functions of the guards. */
+  readonly guards: readonly object[];
+  readonly rules: LifetimeRules;
+}
+
 /** What the gate keeps of an accepted socket: as little as there may be of each of many thousands. */
 export class GuardedSocket implements Due {
-  readonly registry: Registry;
+  admission: Admission;
   /** Undefined where requests stand in for a socket. */
   readonly socket: Duplex | undefined;
   readonly path: string;
@@ -61,11 +71,6 @@ export class GuardedSocket implements Due {
   /** Since the registry was made: a small number takes less room. */
   readonly #acceptedAfterMs: number;
   facts: { readonly identity?: Identity };
-  /** The `decide` functions of the guards that let it in; one stands alone. */
-  guards: object | readonly object[];
-  rules: LifetimeRules;
-  /** What has to be released. */
-  terms: readonly ConnectionTerm[];
   dueAt = 0;
   place = -1;
   /** When its age is over; 0 where that is never. */
@@ -79,24 +84,31 @@ export class GuardedSocket implements Due {
   #view: Connection | undefined = undefined;
 
   constructor(
-    registry: Registry,
+    admission: Admission,
     socket: Duplex | undefined,
     path: string,
     address: string | undefined,
     facts: GuardedSocket["facts"],
-    guards: GuardedSocket["guards"],
-    rules: LifetimeRules,
-    terms: readonly ConnectionTerm[],
   ) {
-    this.registry = registry;
+    this.admission = admission;
     this.socket = socket;
     this.path = path;
     this.#address = address;
-    this.#acceptedAfterMs = registry.sinceMade();
+    this.#acceptedAfterMs = admission.registry.sinceMade();
     this.facts = facts;
-    this.guards = guards;
-    this.rules = rules;
-    this.terms = terms;
+  }
+
+  get registry(): Registry {
+    return this.admission.registry;
+  }
+
+  get rules(): LifetimeRules {
+    return this.admission.rules;
+  }
+
+  /** What has to be released. */
+  get terms(): readonly ConnectionTerm[] {
+    return this.rare?.terms ?? noTerms;
   }
 
   /** What applications see of it. */
@@ -128,13 +140,7 @@ export class GuardedSocket implements Due {
   }
 
   wasLetInBy(decide: object): boolean {
-    const { guards } = this;
-    return guards === decide || (Array.isArray(guards) && guards.includes(decide));
-  }
-
-  addGuards(decides: readonly object[]): void {
-    const all = [this.guards, decides].flat();
-    this.guards = all.length === 1 ? (all[0] as object) : all;
+    return this.admission.guards.includes(decide);
   }
 
   raritiesOf(): Rare {
@@ -142,6 +148,8 @@ export class GuardedSocket implements Due {
     return this.rare;
   }
 }
+
+const noTerms: readonly ConnectionTerm[] = Object.freeze([]);
 
 class ConnectionView implements Connection {
   readonly #guarded: GuardedSocket;

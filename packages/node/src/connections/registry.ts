@@ -19,7 +19,7 @@ import type { Clock } from "./clock.ts";
 import type { CloseEvent } from "./close-event.ts";
 import { closingBy } from "./close-reason.ts";
 import { DeadlineHeap } from "./deadline-heap.ts";
-import { type Closing, forgetId, type GuardedSocket } from "./guarded-socket.ts";
+import { type Admission, type Closing, forgetId, type GuardedSocket } from "./guarded-socket.ts";
 import { askAgain } from "./revalidation.ts";
 import { matchesIdentity, type ReadRevocation, type RevocationList } from "./revocations.ts";
 
@@ -47,6 +47,7 @@ export class Registry implements Iterable<GuardedSocket> {
   readonly #hooks = new Set<RegistryHooks>();
   #rules = new WeakMap<LifetimeTerm, LifetimeRules>();
   #ownRules: LifetimeRules | undefined;
+  readonly #admissions = new WeakMap<LifetimeRules, WeakMap<object, Admission>>();
   readonly #onEmpty = new Set<() => void>();
   readonly #closeRevoked = (revocation: ReadRevocation): number =>
     this.closeAll(({ identity }) => matchesIdentity(revocation, identity), closings.revoked);
@@ -130,6 +131,17 @@ export class Registry implements Iterable<GuardedSocket> {
     return [...this.#hooks].at(-1)?.lifetime ?? {};
   }
 
+  /** The same object for all that the same guard has let in by the same rules. */
+  admissionBy(guards: readonly object[], rules: LifetimeRules): Admission {
+    const [guard, ...others] = guards;
+    if (guard === undefined || others.length > 0) return { registry: this, guards, rules };
+    const ofRules = this.#admissions.get(rules) ?? new WeakMap<object, Admission>();
+    this.#admissions.set(rules, ofRules);
+    const admission = ofRules.get(guard) ?? { registry: this, guards, rules };
+    ofRules.set(guard, admission);
+    return admission;
+  }
+
   isRevoked(identity: Identity | undefined): boolean {
     if (identity === undefined) return false;
     for (const { revocations } of this.#hooks) if (revocations.isRevoked(identity)) return true;
@@ -201,7 +213,7 @@ export class Registry implements Iterable<GuardedSocket> {
 
   /** What is released when the connection is over: at once, where it is already. */
   addTerms(guarded: GuardedSocket, terms: readonly ConnectionTerm[]): void {
-    if (terms.length > 0) guarded.terms = [...guarded.terms, ...terms];
+    if (terms.length > 0) guarded.raritiesOf().terms = [...guarded.terms, ...terms];
     if (guarded.isOver) releaseTerms(guarded);
   }
 
@@ -409,8 +421,8 @@ function onSocketClose(this: Duplex): void {
 }
 
 function releaseTerms(guarded: GuardedSocket): void {
-  const { terms } = guarded;
-  guarded.terms = [];
+  const { terms, rare } = guarded;
+  if (rare !== undefined) delete rare.terms;
   for (const { release } of terms) release?.();
 }
 
