@@ -133,6 +133,23 @@ describe("expiry", () => {
     expect(await closed).toBe("3000 token_expired;retry=0");
   });
 
+  it.each([
+    [
+      "throws",
+      () => {
+        throw new Error("planted");
+      },
+    ],
+    ["rejects", () => Promise.reject(new Error("planted"))],
+  ])("closes also where onClose %s", async (_, onClose) => {
+    const clock = fakeClock();
+    const { open, gate } = await gatedAt(clock, [known(clock.now() + 1_000)], { onClose });
+    const closed = Promise.all([closeOf(await open()), closeOf(await open())]);
+    clock.advance(1_001);
+    expect(new Set(await closed)).toEqual(new Set(["3000 token_expired;retry=0"]));
+    await expect.poll(() => gate.connections.size).toBe(0);
+  });
+
   it("takes a time that is none for the past", async () => {
     const clock = fakeClock();
     const { open } = await gatedAt(clock, [known(Number.NaN), lifetime(quiet)]);
