@@ -6,6 +6,7 @@ import {
   allow,
   attach,
   type Check,
+  closeKinds,
   type Gate,
   type GateOptions,
   guard,
@@ -461,6 +462,14 @@ describe("what a close code says", () => {
   it.each([1000, 1005, 3000, 4000, 4999])("%d stops", (code) => {
     expect(isRetryable({ code })).toBe(false);
   });
+
+  it.each(Object.entries(closeKinds))(
+    "%s of an open connection is understood as the table means it",
+    (code, { closeCode, retryable }) => {
+      const reason = code === "token_expired" ? `${code};retry=0` : code;
+      expect(isRetryable({ code: closeCode, reason })).toBe(retryable);
+    },
+  );
 
   it("an HTTP refusal cannot be told from an outage, and is tried again", async () => {
     const { port, refusals } = await endpoint([], { refuse: "http" });

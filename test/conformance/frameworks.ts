@@ -6,6 +6,7 @@ import {
   type AnyCheck,
   attach,
   connectionOf,
+  type Gate,
   type GateOptions,
   type GuardMode,
   guard,
@@ -23,6 +24,8 @@ export interface Application {
   /** What guards each path; `*` guards all of them. */
   readonly guards: Readonly<Record<string, Guarded>>;
   readonly options?: GateOptions;
+  /** Is given the gate. */
+  readonly onGate?: (gate: Gate) => void;
 }
 
 export interface Guarded {
@@ -40,13 +43,14 @@ export const everywhere = "*";
 
 const bareNode: Framework = {
   name: "bare Node",
-  serve: async ({ guards, options }) => {
+  serve: async ({ guards, options, onGate }) => {
     const server = createServer();
     const routes = Object.entries(guards).map(([path, guarded]) => [
       path === everywhere ? "/*" : path,
       guard(guarded),
     ]);
-    attach(server, Object.fromEntries(routes), options);
+    const gate = attach(server, Object.fromEntries(routes), options);
+    onGate?.(gate);
     return server;
   },
 };
@@ -54,7 +58,7 @@ const bareNode: Framework = {
 /** Paths are compared by the letter in this table; Express does so when it is told to. */
 const ofExpress = (name: string, make: typeof express | typeof express4): Framework => ({
   name,
-  serve: async ({ guards, options }) => {
+  serve: async ({ guards, options, onGate }) => {
     const app = make();
     app.enable("strict routing").enable("case sensitive routing");
     for (const [path, guarded] of Object.entries(guards)) {
@@ -62,14 +66,15 @@ const ofExpress = (name: string, make: typeof express | typeof express4): Framew
       else app.get(path, onExpress.guard(guarded));
     }
     const server = createServer(app);
-    onExpress.attach(server, app, options);
+    const gate = onExpress.attach(server, app, options);
+    onGate?.(gate);
     return server;
   },
 });
 
 const ofKoa = (name: string, make: typeof Koa): Framework => ({
   name,
-  serve: async ({ guards, options }) => {
+  serve: async ({ guards, options, onGate }) => {
     const app = new make();
     const router = new Router({ strict: true, sensitive: true });
     for (const [path, guarded] of Object.entries(guards)) {
@@ -78,14 +83,15 @@ const ofKoa = (name: string, make: typeof Koa): Framework => ({
     }
     app.use(router.routes());
     const server = createServer(app.callback());
-    onKoa.attach(server, app, options);
+    const gate = onKoa.attach(server, app, options);
+    onGate?.(gate);
     return server;
   },
 });
 
 export const ofFastify = (settings: FastifyServerOptions = {}): Framework => ({
   name: "Fastify 5",
-  serve: async ({ guards, options = {} }) => {
+  serve: async ({ guards, options = {}, onGate }) => {
     const app = fastify(settings);
     await app.register(firmshake, options);
     for (const [path, guarded] of Object.entries(guards)) {
@@ -93,6 +99,7 @@ export const ofFastify = (settings: FastifyServerOptions = {}): Framework => ({
       else app.get(path, { config: { firmshake: guarded } }, async () => "the page of this path");
     }
     await app.ready();
+    onGate?.(app.firmshake);
     return app.server;
   },
 });

@@ -30,6 +30,10 @@ export interface PolicyWords extends AuthenticationWords {
   readonly rate: RateWords | undefined;
   /** For sequences alone: elsewhere nobody could have issued one. */
   readonly ticket: TicketWords | undefined;
+  /** For sequences alone, as the two below: elsewhere nothing comes after the handshake. */
+  readonly closeOnExpiry: boolean | undefined;
+  readonly maxConnectionSeconds: number | undefined;
+  readonly connections: ConnectionsWords | undefined;
   /** Several ways in; of the words of each all must allow. */
   readonly any: readonly AuthenticationWords[] | undefined;
   /** Around everything that authenticates. */
@@ -128,6 +132,11 @@ export interface ThrottleWords {
   readonly perSeconds: number;
   readonly bySubject: boolean | undefined;
   readonly ipv6PrefixBits: number | undefined;
+}
+
+export interface ConnectionsWords {
+  readonly max: number;
+  readonly key: "ip" | "user" | undefined;
 }
 
 export interface TicketWords {
@@ -236,6 +245,11 @@ const policyWords = record<Omit<PolicyWords, "later">>({
       bindAddress: optional(flag),
     }),
   ),
+  closeOnExpiry: optional(flag),
+  maxConnectionSeconds: optional(number),
+  connections: optional(
+    record<ConnectionsWords>({ max: number, key: optional(oneOf("ip", "user")) }),
+  ),
   any: optional(list(record<AuthenticationWords>(authentication))),
   throttle: optional(
     record<ThrottleWords>({
@@ -255,10 +269,9 @@ const policyWords = record<Omit<PolicyWords, "later">>({
   ),
 });
 
-const laterWords = ["connections", "closeOnExpiry", "slowAuthMs"];
-
 /** Limits on what comes after the handshake are all called max… in the form. */
-const isLaterWord = (name: string): boolean => laterWords.includes(name) || /^max[A-Z]/.test(name);
+const isLaterWord = (name: string): boolean =>
+  name === "slowAuthMs" || (/^max[A-Z]/.test(name) && name !== "maxConnectionSeconds");
 
 /** Reads a policy, strictly. */
 export const readPolicyWords: Reader<PolicyWords> = (value, where) => {

@@ -42,6 +42,8 @@ export interface PolicySurroundings extends AuthenticationSurroundings {
   readonly store?: RateLimitStore;
   /** Issues a sequence's tickets. */
   readonly tickets?: Tickets | undefined;
+  /** What a sequence checks besides, behind all others. */
+  readonly more?: readonly AnyCheck[];
 }
 
 /**
@@ -58,6 +60,7 @@ export function loadPolicy(words: PolicyWords, surroundings: PolicySurroundings)
     ...protocolChecks(words),
     ...rateChecks(words, surroundings.store),
     ...authenticated(words, surroundings),
+    ...(surroundings.more ?? []),
   ];
   return {
     checks,

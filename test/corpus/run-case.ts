@@ -93,7 +93,8 @@ async function runWays(found: Case, surroundings: SequenceSurroundings): Promise
     return runSequence(policy, steps, surroundings);
   }
   if (found.expect === "as-steps") throw new WordError("as-steps without steps");
-  const [later] = [...policy.later, ...(policy.ticket === undefined ? [] : ["ticket"])];
+  const ofSequences = ["ticket", "closeOnExpiry", "maxConnectionSeconds", "connections"] as const;
+  const [later] = [...policy.later, ...ofSequences.filter((word) => policy[word] !== undefined)];
   if (later !== undefined) throw new WordError(`policy: "${later}" is for sequences`);
 
   const failures: string[] = [];

@@ -153,7 +153,11 @@ const serveBare: Serve = async ({ guard, paths, trustProxy }, onDecision) => {
   return server;
 };
 
-function disguise(socket: Socket, { remoteAddress, isTls, certificate, isVouchedFor }: Peer): void {
+/** Makes a connection of this machine one of somebody else. */
+export function disguise(
+  socket: Socket,
+  { remoteAddress, isTls, certificate, isVouchedFor }: Peer,
+): void {
   Object.defineProperty(socket, "remoteAddress", { value: remoteAddress });
   if (!isTls) return;
   Object.defineProperties(socket, {

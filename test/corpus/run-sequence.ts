@@ -5,6 +5,7 @@ import { type LoadedPolicy, loadPolicy } from "./policy.ts";
 import type { PolicyWords, TicketWords } from "./policy-words.ts";
 import { type FullRequest, fullRequest, hostOf } from "./request.ts";
 import { runInProcess } from "./run-in-process.ts";
+import { isLive, liveVerbs, runLiveSequence } from "./run-live-sequence.ts";
 import { bytesOf, canBeSaid, openServer, type Serve } from "./run-over-socket.ts";
 import type { Services } from "./services.ts";
 import { buildCredentials, type CredentialWords, type TokenBuilder } from "./tokens.ts";
@@ -25,10 +26,10 @@ export interface SequenceSurroundings {
   readonly serve: Serve | undefined;
 }
 
-const runnable = ["open", "open-at-once", "close", "issue-ticket"];
-const later = ["expect-closed", "expect-open", "logout", "send"];
+const runnable = ["open", "open-at-once", "close", "issue-ticket", ...liveVerbs];
+const later = ["send"];
 
-/** Runs the steps on a faked clock, in process and over sockets; sequences about what comes after the handshake are pending. */
+/** Runs the steps on a faked clock: in process and over sockets, or over sockets alone where they are about what comes after the handshake. */
 export async function runSequence(
   policy: PolicyWords,
   steps: readonly Step[],
@@ -40,6 +41,17 @@ export async function runSequence(
     ...steps.map((step) => step.do).filter((verb) => later.includes(verb)),
   ];
   if (pending.length > 0) return { pending: [...new Set(pending)], failures: [], notes: [] };
+  if (isLive(policy, steps)) {
+    const { builder, services } = surroundings;
+    const requests = new Map<Step, FullRequest>();
+    for (const step of steps) {
+      if (step.do === "open") requests.set(step, await requestOf(step, policy, builder));
+    }
+    return {
+      pending: [],
+      ...(await runLiveSequence(policy, steps, requests, { builder, services })),
+    };
+  }
   const ways = ["in process", "over a socket"] as const;
   const runs: Omit<SequenceOutcome, "pending">[] = [];
   // In process all servers are the same.

@@ -187,14 +187,30 @@ describe("sequences", () => {
   it("are pending, and not passed, where they need what is not there yet", async () => {
     const given = {
       policy: { ...good.given.policy, maxMessageBytes: 10 },
-      steps: [...steps("allow"), { at: 2, do: "expect-closed", as: "a" }],
+      steps: [...steps("allow"), { at: 2, do: "send", as: "a", bytes: 11 }],
     };
     const { lines, exitCode } = await runFolder(folderOf(good, { ...sequence, given }));
-    expect(lines).toEqual([
-      "pending sequence: needs policy.maxMessageBytes, expect-closed",
-      "corpus: 1/2",
-    ]);
+    expect(lines).toEqual(["pending sequence: needs policy.maxMessageBytes, send", "corpus: 1/2"]);
     expect(exitCode).toBe(0);
+  });
+
+  it("run over sockets where they are about connections", async () => {
+    const policy = { ...good.given.policy, maxConnectionSeconds: 60 };
+    const opened = { at: 0, do: "open", as: "a", expect: "allow" };
+    const outcomes = [
+      [{ at: 59, do: "expect-open", as: "a" }, "corpus: 1/1"],
+      [{ at: 61, do: "expect-closed", as: "a", codes: [1001] }, "corpus: 1/1"],
+      [{ at: 61, do: "expect-open", as: "a" }, "at 61 s a: expected open, got closed (1001)"],
+      [{ at: 59, do: "expect-closed", as: "a" }, "at 59 s a: expected closed, got open"],
+      [
+        { at: 61, do: "expect-closed", as: "a", codes: [3000] },
+        "expected closed by 3000, got closed (1001)",
+      ],
+    ] as const;
+    for (const [step, expected] of outcomes) {
+      const given = { policy, steps: [opened, step] };
+      expect((await runFolder(folderOf({ ...sequence, given }))).lines[0]).toContain(expected);
+    }
   });
 
   it.each([

@@ -1,15 +1,26 @@
 import { readFileSync } from "node:fs";
 import { isRetryable } from "@firmshake/client";
-import { configErrorCodes, type RefusalCode, refusalKinds } from "@firmshake/core";
+import {
+  type CloseCode,
+  closeKinds,
+  configErrorCodes,
+  type RefusalCode,
+  refusalKinds,
+} from "@firmshake/core";
 import { type MessageErrorCode, messageErrors } from "@firmshake/messages";
 import { describe, expect, it } from "vitest";
-import { violations } from "../../packages/node/src/frames/violations.ts";
 import { examplesIn } from "./examples.ts";
 
 const page = readFileSync(new URL("../../docs/errors.md", import.meta.url), "utf8");
 const refusalCodes = Object.keys(refusalKinds) as readonly RefusalCode[];
+const closeCodes = Object.keys(closeKinds) as readonly CloseCode[];
 const messageCodes = Object.keys(messageErrors) as readonly MessageErrorCode[];
-const codes: readonly string[] = [...refusalCodes, ...messageCodes, ...configErrorCodes];
+const codes: readonly string[] = [
+  ...refusalCodes,
+  ...closeCodes,
+  ...messageCodes,
+  ...configErrorCodes,
+];
 
 describe("docs/errors.md", () => {
   it("has one heading for each code, in the order of the tables in the packages", () => {
@@ -52,6 +63,22 @@ describe("docs/errors.md", () => {
     });
   });
 
+  it.each(closeCodes)("describes the close %s as core has it", (code) => {
+    const { closeCode, retryable, title } = closeKinds[code];
+    const again = retryable ? "retryable" : "terminal";
+    const row = `| [\`${code}\`](#${code}) | ${closeCode} | ${again} | ${title} |`;
+    expect(page.split("\n")).toContain(row);
+    const [summary, ...list] = sectionOf(code)
+      .split("\n")
+      .filter((line) => line !== "");
+    expect(summary).toBe(`Close code ${closeCode}, ${again}: “${title}”`);
+    expect(list.map((line) => /^- \*\*(\w+):\*\* .+\.$/.exec(line)?.[1])).toEqual([
+      "Cause",
+      "Operator",
+      "Client",
+    ]);
+  });
+
   it.each(messageCodes)(
     "says of %s what its package does, with its cause and what to do",
     (code) => {
@@ -81,20 +108,11 @@ describe("docs/errors.md", () => {
 });
 
 describe("the closes", () => {
-  const kinds = Object.values(violations);
-
-  it("have a row and a heading each, in the order of the table", () => {
-    const [, section = ""] = page.split("\n## Closes\n");
-    const [closes = ""] = section.split(/\n## /);
-    const rows = [...closes.matchAll(/^\| `([a-z_]+)` \| (\d+) \| (\w+) \|/gm)];
-    const reasons = kinds.map(({ reason }) => reason);
-    expect(rows.map(([, reason, code]) => [reason, Number(code)])).toEqual(
-      kinds.map(({ reason, code }) => [reason, code]),
-    );
-    expect([...closes.matchAll(/^#### `([^`]+)`$/gm)].map(([, reason]) => reason)).toEqual(reasons);
-    for (const [, , code, again] of rows) {
-      expect(isRetryable({ code: Number(code) })).toBe(again === "retryable");
-    }
+  it.each(closeCodes)("say by %s to the client what they say to the reader", (code) => {
+    const { closeCode, retryable } = closeKinds[code];
+    // A token that has expired is worth a new one: so the reason says, which the client reads as well.
+    const reason = code === "token_expired" ? `${code};retry=0` : code;
+    expect(isRetryable({ code: closeCode, reason })).toBe(retryable);
   });
 });
 

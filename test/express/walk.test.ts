@@ -19,6 +19,7 @@ import type { NextFunction, Request, Response } from "express";
 import { SignJWT } from "jose";
 import { describe, expect, it } from "vitest";
 import { WebSocketServer } from "ws";
+import { listenersOn } from "../support/listeners.ts";
 import { dial, handshakeText, statusOf } from "../support/raw-client.ts";
 import {
   connectionsOf,
@@ -480,9 +481,7 @@ describe.each(majors)("$major", ({ express }) => {
           process.nextTick(() => {
             const { _httpMessage: message } = socket as { _httpMessage?: unknown };
             seen.resolve({
-              listeners: socket
-                .eventNames()
-                .map((name) => [String(name), socket.listenerCount(name)]),
+              listeners: listenersOn(socket, app !== undefined),
               flowing: socket.readableFlowing,
               message: message ?? null,
             });

@@ -14,6 +14,7 @@ import {
 } from "@firmshake/fastify";
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import { describe, expect, it, onTestFinished } from "vitest";
+import { listenersOn } from "../support/listeners.ts";
 import { dial, handshakeText, textFrame } from "../support/raw-client.ts";
 import { connectionsOf, deferred, openWebSocket } from "../support/server.ts";
 import { captureThrown } from "../support/thrown.ts";
@@ -171,9 +172,9 @@ describe.each(libraries)("$library", ({ library }) => {
       });
       const client = await openWebSocket(`ws://127.0.0.1:${port}/chat`);
       const { socket } = accepted[0] as IncomingMessage;
-      const counts = socket.eventNames().map((name) => [String(name), socket.listenerCount(name)]);
+      const counts = listenersOn(socket, isGated);
       client.terminate();
-      return counts.sort();
+      return counts.toSorted();
     };
     expect(await listenersOf(true)).toEqual(await listenersOf(false));
   });

@@ -174,6 +174,27 @@ describe("close", () => {
   );
 });
 
+describe("drain", () => {
+  it.each([
+    { name: "ws on app.server", hasPlugin: false },
+    { name: "@fastify/websocket that is registered behind it", hasPlugin: true },
+  ])("closing the app closes what is open, as it was told: $name", async ({ hasPlugin }) => {
+    const app = Fastify();
+    await app.register(firmshake, { checks: [open], drain: { code: "going-away", retryAfter: 9 } });
+    if (hasPlugin) await app.register(websocket);
+    route(app, "/chat");
+    if (!hasPlugin) echoing(new WebSocketServer({ server: app.server }));
+    const port = await listening(app);
+    const socket = await openWebSocket(`ws://127.0.0.1:${port}/chat`);
+    expect(app.firmshake.connections.size).toBe(1);
+    const closed = once(socket, "close");
+    await app.close();
+    const [code, reason] = (await closed) as [number, Buffer];
+    expect(`${code} ${reason}`).toBe("1001 draining;retry=9");
+    expect(app.firmshake.connections.size).toBe(0);
+  });
+});
+
 describe("several libraries", () => {
   const paths = { "/chat": "@fastify/websocket", "/other": "ws" };
 

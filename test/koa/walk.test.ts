@@ -18,6 +18,7 @@ import { attach as attachToNode } from "@firmshake/node";
 import Router from "@koa/router";
 import type { Context, Middleware } from "koa";
 import { describe, expect, it, vi } from "vitest";
+import { listenersOn } from "../support/listeners.ts";
 import { dial, handshakeText, statusOf } from "../support/raw-client.ts";
 import { connectionsOf, deferred, listen } from "../support/server.ts";
 import { captureThrown } from "../support/thrown.ts";
@@ -661,9 +662,7 @@ describe.each(majors)("$major", ({ Koa }) => {
           process.nextTick(() => {
             const { _httpMessage: message } = socket as { _httpMessage?: unknown };
             seen.resolve({
-              listeners: socket
-                .eventNames()
-                .map((name) => [String(name), socket.listenerCount(name)]),
+              listeners: listenersOn(socket, app !== undefined),
               flowing: socket.readableFlowing,
               message: message ?? null,
             });

@@ -22,9 +22,10 @@ import { afterEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import websocket from "websocket";
 import { type ServerOptions, type WebSocket, WebSocketServer } from "ws";
 import { audience, claims, issuer, seconds, secret, tokenOf } from "../core/tokens/signing.ts";
+import { fakeClock } from "../corpus/fake-clock.ts";
 import { thrownBy } from "../support/handshakes.ts";
 import { dial, handshakeText, type RawClient, textFrame } from "../support/raw-client.ts";
-import { connectionsOf, deferred, listen, openWebSocket } from "../support/server.ts";
+import { connectionsOf, deferred, gatedWs, listen, openWebSocket } from "../support/server.ts";
 import { captureThrown } from "../support/thrown.ts";
 
 type Found = Connection<{ readonly identity: Identity }> | undefined;
@@ -319,12 +320,14 @@ describe("a socket is closed", () => {
   });
 
   it("when the application waited too long before it asked", async () => {
-    const { url } = await serve({ timeoutMs: 60_000 });
-    const now = Date.now;
-    // The gate reads the clock first, at the hand-over.
-    let readings = 0;
-    vi.spyOn(Date, "now").mockImplementation(() => now() + (readings++ === 0 ? 0 : 70_000));
-    const client = await openWebSocket(url);
+    const clock = fakeClock();
+    const { port, wss } = await gatedWs(open, { clock });
+    const authenticate = firstMessage({ verify: () => undefined, timeoutMs: 60_000 });
+    wss.on("connection", (socket, request) => {
+      clock.advance(60_000);
+      void authenticate(socket, request);
+    });
+    const client = await openWebSocket(`ws://127.0.0.1:${port}/`);
     expect((await closeOf(client))[0]).toBe(3008);
   });
 });

@@ -11,6 +11,8 @@ import {
   insecureAnyOrigin,
   jwt,
   type Permit,
+  type RefusalCode,
+  renewal,
   type UpgradeHandler,
 } from "@firmshake/node";
 import { describe, expectTypeOf, it } from "vitest";
@@ -66,5 +68,29 @@ describe("connectionOf", () => {
   it("makes nothing of a permit", () => {
     expectTypeOf<Permit>().toHaveProperty("handshake");
     expectTypeOf<Permit>().not.toBeAny();
+  });
+});
+
+describe("gate.connections", () => {
+  it("gives out what connectionOf does", () => {
+    const gate = attach(createServer(), chat);
+    for (const connection of gate.connections.find({ subject: "ada", path: "/rooms/*" })) {
+      expectTypeOf(connection).toEqualTypeOf(connectionOf({}));
+      expectTypeOf(connection.tags.add("a")).toEqualTypeOf<Set<string>>();
+      expectTypeOf(connection.closed?.closeCode).toEqualTypeOf<number | undefined>();
+    }
+    expectTypeOf(gate.connections.revoke({ sessionId: "s" })).toEqualTypeOf<number>();
+    // @ts-expect-error A path begins with a slash.
+    gate.connections.find({ path: "rooms" });
+    // @ts-expect-error What is not known is left out.
+    gate.connections.find({ subject: undefined });
+  });
+});
+
+describe("renewal", () => {
+  it("tells what became of a token", async () => {
+    const renewed = await renewal({ verify: () => ({ subject: "ada" }) })({}, "token");
+    if (renewed.ok) expectTypeOf(renewed.expiresAt).toEqualTypeOf<number | undefined>();
+    else expectTypeOf(renewed.refusal.code).toEqualTypeOf<RefusalCode>();
   });
 });

@@ -445,6 +445,10 @@ it("explains its policy in words", () => {
     "accepted connections: message bytes 1000, fragments 1024, messages 5 in 1 s",
   );
   expect(attach(server, () => permitted()).explain()).toContain("own stack");
+  const lifetime = { maxAgeMs: 60_000, expiryGraceMs: 5_000 };
+  expect(attach(server, chat, { lifetime }).explain()).toContain(
+    "their lifetime: end 5 s after expiry, age 60 s, idle: no limit, ping after 30 s, answered in 20 s",
+  );
 });
 
 it("whole paths come before prefixes and long prefixes before short ones, however they are written", async () => {

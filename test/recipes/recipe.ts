@@ -46,7 +46,7 @@ const printedKeys = "https://id.example.com/jwks.json";
 /** The block of a page that holds all of these words. */
 export function blockWith(page: string, ...words: readonly string[]): string {
   const text = readFileSync(`${root}/${page}`, "utf8");
-  const blocks = [...text.matchAll(/^```(?:ts|js)\n([\s\S]*?)^```$/gm)].map(
+  const blocks = [...text.matchAll(/^```(?:ts|js)(?: no-run)?\n([\s\S]*?)^```$/gm)].map(
     ([, code = ""]) => code,
   );
   const found = blocks.filter((code) => words.every((word) => code.includes(word)));

@@ -2,7 +2,8 @@
 const retryable: readonly number[] = [1001, 1006, 1012, 1013, 1014, 3008];
 
 /**
- * Whether the same client may come again later without changing anything: what a server says by the close code.
+ * Whether the same client may come again later: what a server says by the close code. Where the code is a terminal one, a reason such as
+ * `token_expired;retry=0` asks for it all the same, with a new token.
  *
  * @example
  * ```ts
@@ -11,9 +12,15 @@ const retryable: readonly number[] = [1001, 1006, 1012, 1013, 1014, 3008];
  * console.log(isRetryable({ code: 1013 }), isRetryable({ code: 3000 })); // true false
  * ```
  */
-export const isRetryable = ({ code }: { readonly code: number }): boolean =>
-  retryable.includes(code);
+export const isRetryable = ({
+  code,
+  reason = "",
+}: {
+  readonly code: number;
+  readonly reason?: string;
+}): boolean => retryable.includes(code) || wait.test(reason);
 
-/** What a refusal's reason asks for, such as `rate_limited;retry=7`, in milliseconds. */
-export const retryAfterMs = (reason: string): number =>
-  Number(/;retry=(\d{1,9})$/.exec(reason)?.[1] ?? 0) * 1_000;
+const wait = /;retry=(\d{1,9})$/;
+
+/** What a reason asks for, such as `rate_limited;retry=7`, in milliseconds. */
+export const retryAfterMs = (reason: string): number => Number(wait.exec(reason)?.[1] ?? 0) * 1_000;

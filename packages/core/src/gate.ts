@@ -3,12 +3,21 @@
  * Applications do not need this entry; `@firmshake/node` does.
  */
 
+export {
+  describeLifetime,
+  type LifetimeRules,
+  type LifetimeTerm,
+  readLifetimeOptions,
+  strictestLifetime,
+} from "./checks/lifetime.ts";
 export { describeLimits, type LimitsTerm, limitsKind, readLimits } from "./checks/limits.ts";
+export { addressKey, identityKey, unknownAddress } from "./checks/rate-limit.ts";
 export { readTicketPath } from "./checks/tickets.ts";
 export {
   aBoolean,
   aCount,
   aFunction,
+  aList,
   anObject,
   anything,
   aPositiveInteger,
@@ -16,6 +25,7 @@ export {
   aText,
   aTextList,
   aTimeoutMs,
+  aWholeNumber,
   either,
   nearestName,
   type OptionRule,
@@ -24,7 +34,8 @@ export {
 } from "./config/options.ts";
 export { isRefusal } from "./decision/decision.ts";
 export { deciderOf, spendPermit } from "./decision/permit.ts";
-export { defineCheck, isPromiseLike, ranks } from "./guard/check.ts";
+export { defineCheck, isPromiseLike, ranks, readChecks } from "./guard/check.ts";
+export { runAll } from "./guard/combine.ts";
 export { compilePath } from "./guard/path-pattern.ts";
 export { readAddressRanges } from "./handshake/address-ranges.ts";
 export {
@@ -32,24 +43,32 @@ export {
   type ConnectionTerm,
   takeBackTerms,
   termsOf,
+  termsSoFar,
 } from "./handshake/connection-terms.ts";
 export {
   createHandshake,
   forwardedOf,
   type HandshakeSource,
+  handshakeAgain,
   hasTrust,
   type Rewrite,
   rewriteOf,
   sourceOf,
   trailOf,
 } from "./handshake/handshake.ts";
-export { grantedTo } from "./handshake/identity.ts";
+export {
+  accountKey,
+  grantedTo,
+  issuedAtOf,
+  issuerOf,
+  sessionIdOf,
+  tokenIdOf,
+} from "./handshake/identity.ts";
 export { protocolToAnswer } from "./handshake/protocol-to-answer.ts";
 export { openingRefusal } from "./handshake/validity.ts";
 export { compileRanges } from "./parse/address-range.ts";
 export { isHeaderValue, isHttpToken, trimBlanks } from "./parse/http-token.ts";
 export { clientKey, type IpAddress, parsePeerAddress } from "./parse/ip-address.ts";
-export { boundThumbprint } from "./tokens/bound-thumbprint.ts";
 export {
   closeWith,
   isLeaving,
@@ -60,4 +79,5 @@ export {
   payloadOf,
 } from "./sockets/message-socket.ts";
 export { takeUnits } from "./stores/gcra.ts";
-export { invalidToken } from "./tokens/extract-token.ts";
+export { boundThumbprint } from "./tokens/bound-thumbprint.ts";
+export { extractToken, invalidToken } from "./tokens/extract-token.ts";

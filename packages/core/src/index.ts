@@ -12,6 +12,12 @@ export { type Csrf, type CsrfOptions, csrf, type IssuedCsrf } from "./checks/csr
 export { host } from "./checks/host.ts";
 export { introspection } from "./checks/introspection.ts";
 export { jwt } from "./checks/jwt.ts";
+export {
+  type LifetimeOptions,
+  lifetime,
+  type OpenConnection,
+  type RevalidateOptions,
+} from "./checks/lifetime.ts";
 export { type FrameRate, type LimitsOptions, limits } from "./checks/limits.ts";
 export {
   insecureAnyOrigin,
@@ -34,6 +40,7 @@ export {
 } from "./checks/tickets.ts";
 export { ConfigError, type ConfigErrorCode, configErrorCodes } from "./config/config-error.ts";
 export { type Answer, answerOf, responseOf } from "./decision/answer.ts";
+export { type CloseCode, type CloseKind, closeKinds } from "./decision/close-kinds.ts";
 export {
   type Allow,
   allow,

@@ -85,5 +85,5 @@ function openGate(root: FastifyInstance, options: GateOptions): void {
   addRootHooks(root, () => {
     if (options.trustProxy === undefined) warnOfUnusedTrust('"trustProxy"');
   });
-  root.addHook("preClose", async () => gate.close());
+  root.addHook("preClose", async () => void (await gate.drain()));
 }

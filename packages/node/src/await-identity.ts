@@ -10,7 +10,8 @@ import {
   payloadOf,
 } from "@firmshake/core/gate";
 import { ignore } from "./answer-on-socket.ts";
-import { addIdentity, type Connection, connectionOf } from "./connection.ts";
+import { addIdentity, connectionOf, timeOfDayFor } from "./connection.ts";
+import type { Connection } from "./connections/guarded-socket.ts";
 import type { FirstMessageOptions } from "./first-message.ts";
 import { identityFrom } from "./identity.ts";
 
@@ -63,7 +64,7 @@ export function awaitIdentity(
   let settle: (authenticated?: Connection<{ readonly identity: Identity }>) => void;
 
   // From the hand-over on; a clock that was set back meanwhile makes it no longer.
-  const leftMs = Math.min(timeoutMs, connection.acceptedAt + timeoutMs - Date.now());
+  const leftMs = Math.min(timeoutMs, connection.acceptedAt + timeoutMs - timeOfDayFor(request));
   let timer = setTimeout(() => refuse(late), Math.max(leftMs, 1));
   // Stays: errors that come before the application listens would end the process.
   listenTo(socket, "error", ignore);
@@ -121,7 +122,8 @@ export function awaitIdentity(
     const scheme = "scheme" in found && found.scheme;
     const identity = identityFrom(found, typeof scheme === "string" ? scheme : "bearer");
     if (identity === undefined) return refuse(failed, new TypeError("the subject is no text"));
-    finish(addIdentity(request, identity));
+    if (!addIdentity(request, identity)) return refuse(unauthorized);
+    finish(connection as Connection<{ readonly identity: Identity }>);
   }
 
   /** Fragments and control frames are seen here alone. */

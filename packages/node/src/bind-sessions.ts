@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import { answerOf, ConfigError, type Identity, refuse } from "@firmshake/core";
-import { aFunction, readOptions } from "@firmshake/core/gate";
+import { accountKey, aFunction, issuerOf, readOptions } from "@firmshake/core/gate";
 import { refuseOnSocket } from "./answer-on-socket.ts";
 import { connectionOf } from "./connection.ts";
 
@@ -221,8 +221,7 @@ function ownerIn(request: object | undefined | null): string | undefined {
   if (!wasLetIn(request)) return undefined;
   const identity = identityOf(request);
   if (identity === undefined) return "nobody";
-  const { scheme, subject, claims } = identity;
-  return JSON.stringify([scheme, typeof claims.iss === "string" ? claims.iss : "", subject]);
+  return `${identity.scheme} ${accountKey(identity.subject, issuerOf(identity))}`;
 }
 
 function identityOf(request: object): Identity | undefined {

@@ -6,33 +6,26 @@ import {
   type Identity,
   type Permit,
 } from "@firmshake/core";
-import { deciderOf, type LimitsTerm, limitsKind, spendPermit, termsOf } from "@firmshake/core/gate";
+import {
+  type ConnectionTerm,
+  deciderOf,
+  hasTrust,
+  type LifetimeTerm,
+  type LimitsTerm,
+  limitsKind,
+  spendPermit,
+  termsOf,
+  termsSoFar,
+} from "@firmshake/core/gate";
+import { type Connection, GuardedSocket, guardedOf } from "./connections/guarded-socket.ts";
+import { isPlace } from "./connections/place.ts";
+import { guardedOnSocket, type Registry } from "./connections/registry.ts";
 import { countFor, tightenFrames } from "./frames/guard-frames.ts";
 import { makeStamp } from "./stamp.ts";
-
-/** An accepted WebSocket, for as long as it lives. */
-export interface Connection<Facts extends object = object> {
-  /** The path that it was opened with, without the query. */
-  readonly path: string;
-  /** Everything that the checks have added. */
-  readonly facts: Readonly<Facts>;
-  /** Who was authenticated. */
-  readonly identity: Facts extends { readonly identity: infer Known }
-    ? Known
-    : Identity | undefined;
-  /** When it was handed over, in milliseconds since 1970. */
-  readonly acceptedAt: number;
-}
-
-interface Accepted {
-  readonly connection: Connection;
-  /** The `decide` functions of the guards that let it in. */
-  readonly guards: readonly (object | undefined)[];
-}
+import type { Target } from "./target.ts";
 
 // The handshake, with its header texts, goes with the request, which most libraries let go of; what stays with the socket is small.
-const byRequest = makeStamp<Accepted & { readonly handshake: Handshake }>();
-const bySocket = makeStamp<Accepted>();
+const byRequest = makeStamp<{ readonly guarded: GuardedSocket; readonly handshake: Handshake }>();
 
 /**
  * What the gate knows of an accepted WebSocket, found by the request (or the socket) that the library was given.
@@ -62,92 +55,138 @@ export function connectionOf<Facts extends object>(
   guard: Pick<Guard<Facts>, "decide">,
 ): Connection<Facts>;
 export function connectionOf(request: object, guard?: Pick<Guard, "decide">): Connection {
-  const found = acceptedOf(request) ?? acceptedOf(nodeRequestIn(request));
+  const found = guardedIn(request);
   if (found === undefined) {
     throw new ConfigError(
       "ERR_FIRMSHAKE_NOT_GUARDED",
       "connectionOf: no gate has let this request in. Give the request of the library's connection event, and call attach(server, …) before clients come.",
     );
   }
-  if (guard !== undefined && !found.guards.includes(guard.decide)) {
+  if (guard !== undefined && !found.wasLetInBy(guard.decide)) {
     throw new ConfigError(
       "ERR_FIRMSHAKE_NOT_GUARDED",
       "connectionOf: another guard than the given one let this request in. Give the guard of its path, or none.",
     );
   }
-  return found.connection;
+  return found.view;
 }
 
-const acceptedOf = (request: unknown): Accepted | undefined =>
-  byRequest.of(request) ?? bySocket.of(request);
+/** What a gate keeps of a request, the socket under it, a framework's request, or a connection. */
+export const guardedIn = (given: object): GuardedSocket | undefined =>
+  acceptedOf(given) ?? acceptedOf(nodeRequestIn(given)) ?? guardedOf(given);
+
+const acceptedOf = (request: unknown): GuardedSocket | undefined =>
+  byRequest.of(request)?.guarded ?? guardedOnSocket(request);
 
 /** Frameworks keep Node's request in theirs: Fastify as `raw`, Koa as `req`. */
 const nodeRequestIn = ({ raw, req }: { readonly raw?: unknown; readonly req?: unknown }): unknown =>
   raw ?? req;
 
-/**
- * Remembers what is handed over. Gates that a request passes one after the other add up.
- *
- * @param socket - Only where it is this upgrade's alone: a socket that goes on with HTTP may carry another client's request next.
- */
+/** Remembers what is handed over. Gates that a request passes one after the other add up. */
 export function rememberConnection(
-  request: IncomingMessage,
-  socket: object | undefined,
+  registry: Registry,
+  { request, ownSocket, socket, transport, response }: Target,
   permits: readonly Permit[],
-): Connection {
-  const before = byRequest.of(request);
-  const [{ handshake, facts: own }] = permits as readonly [Permit];
-  const isAlone = before === undefined && permits.length === 1;
-  const all: readonly object[] = [
-    before?.connection.facts ?? {},
-    ...permits.map(({ facts }) => facts),
-  ];
-  const facts: { readonly identity?: Identity } = isAlone
-    ? own
-    : Object.freeze(Object.assign({}, ...all));
-  const connection: Connection = Object.freeze({
-    path: handshake.path,
-    facts,
-    identity: facts.identity,
-    acceptedAt: before?.connection.acceptedAt ?? Date.now(),
-  });
-  const guards = [...(before?.guards ?? []), ...permits.map(deciderOf)];
-  byRequest.put(request, { connection, guards, handshake });
-  if (socket !== undefined) bySocket.put(socket, { connection, guards });
-  return connection;
+): GuardedSocket {
+  const known = byRequest.of(request);
+  const [{ handshake }] = permits as readonly [Permit];
+  if (known !== undefined) {
+    // Each gate makes a handshake of its own.
+    extend(known.guarded, [known.handshake, handshake], permits, termsSoFar(handshake));
+    return known.guarded;
+  }
+  const deciders = permits.map(deciderOf) as readonly object[];
+  const rules = registry.rulesFor(termsOf<LifetimeTerm>(handshake, "lifetime"));
+  const guarded = new GuardedSocket(
+    registry.admissionBy(deciders, rules),
+    // Of a socket that carries requests, a gate knows by the response alone for how long it is this WebSocket's.
+    ownSocket ?? (transport === "websocket" ? socket : undefined),
+    registry.shared(handshake.path),
+    hasTrust(handshake) || ownSocket === undefined ? handshake.clientAddress : undefined,
+    factsOf(permits),
+  );
+  byRequest.put(request, { guarded, handshake });
+  registry.add(guarded, ownSocket === undefined ? response : undefined);
+  registry.addTerms(guarded, toRelease(termsSoFar(handshake)));
+  admit(guarded);
+  return guarded;
 }
 
-/** Adds what a guard has allowed after the hand-over, for libraries that send the request through the application once more. */
-export function addPermit(request: IncomingMessage, permit: Permit): void {
-  const handshake = handshakeOf(request) as Handshake;
-  spendPermit(permit, handshake);
-  const { socket } = request;
-  const isOwn = bySocket.of(socket) !== undefined;
-  const { identity } = rememberConnection(request, isOwn ? socket : undefined, [permit]);
-  tightenFrames(socket, termsOf<LimitsTerm>(handshake, limitsKind));
-  countFor(socket, identity);
+function factsOf(permits: readonly Permit[], before: object = {}): GuardedSocket["facts"] {
+  const [only, ...others] = permits;
+  if (only !== undefined && others.length === 0 && Object.keys(before).length === 0) {
+    return only.facts;
+  }
+  return Object.freeze(Object.assign({}, before, ...permits.map(({ facts }) => facts)));
 }
 
-/** Adds whom a message has authenticated after the hand-over. */
-export function addIdentity(
+/** What further guards have let in. */
+function extend(
+  guarded: GuardedSocket,
+  handshakes: readonly Handshake[],
+  permits: readonly Permit[],
+  added: readonly ConnectionTerm[],
+): void {
+  const { registry } = guarded;
+  guarded.facts = factsOf(permits, guarded.facts);
+  const guards = [...guarded.admission.guards, ...(permits.map(deciderOf) as readonly object[])];
+  const terms = handshakes.flatMap((one) => termsOf<LifetimeTerm>(one, "lifetime"));
+  const rules = terms.length > 0 ? registry.rulesFor(terms) : guarded.rules;
+  const isOther = rules !== guarded.rules;
+  guarded.admission = registry.admissionBy(guards, rules);
+  if (isOther) registry.setAge(guarded);
+  registry.addTerms(guarded, toRelease(added));
+  registry.changed(guarded);
+  admit(guarded);
+}
+
+const nothingToRelease: readonly ConnectionTerm[] = Object.freeze([]);
+
+function toRelease(terms: readonly ConnectionTerm[]): readonly ConnectionTerm[] {
+  const kept = terms.filter(({ release }) => release !== undefined);
+  return kept.length === 0 ? nothingToRelease : kept;
+}
+
+/** Places that were taken for the handshake are the connection's from now on. */
+function admit(guarded: GuardedSocket): void {
+  for (const term of guarded.terms) if (isPlace(term)) term.admit(guarded);
+}
+
+/**
+ * Adds what a guard has allowed after the hand-over, for libraries that send the request through the application once more.
+ *
+ * @param before - What was asked of the connection before the guard decided.
+ */
+export function addPermit(
   request: IncomingMessage,
-  identity: Identity,
-): Connection<{ readonly identity: Identity }> {
-  const {
-    connection: before,
-    guards,
-    handshake,
-  } = byRequest.of(request) as Accepted & {
-    readonly handshake: Handshake;
-  };
-  const facts = Object.freeze({ ...before.facts, identity });
-  const connection = Object.freeze({ ...before, facts, identity });
-  byRequest.put(request, { connection, guards, handshake });
-  const { socket } = request;
-  if (bySocket.of(socket) !== undefined) bySocket.put(socket, { connection, guards });
-  countFor(socket, identity);
-  return connection;
+  permit: Permit,
+  before: readonly ConnectionTerm[],
+): void {
+  const { guarded, handshake } = acceptedAs(request);
+  spendPermit(permit, handshake);
+  extend(guarded, [handshake], [permit], termsSoFar(handshake).slice(before.length));
+  tightenFrames(request.socket, termsOf<LimitsTerm>(handshake, limitsKind));
+  countFor(request.socket, guarded.identity);
 }
+
+/** Adds whom a message has authenticated after the hand-over. False where his tokens are worth nothing any more. */
+export function addIdentity(request: IncomingMessage, identity: Identity): boolean {
+  const { guarded } = acceptedAs(request);
+  if (guarded.registry.isRevoked(identity)) return false;
+  guarded.facts = Object.freeze({ ...guarded.facts, identity });
+  guarded.registry.changed(guarded);
+  countFor(request.socket, identity);
+  return true;
+}
+
+/** By the clock that the request's connection is guarded by. */
+export const timeOfDayFor = (request: IncomingMessage): number =>
+  acceptedAs(request).guarded.registry.clock.now();
+
+const acceptedAs = (
+  request: IncomingMessage,
+): { readonly guarded: GuardedSocket; readonly handshake: Handshake } =>
+  byRequest.of(request) as { readonly guarded: GuardedSocket; readonly handshake: Handshake };
 
 /**
  * Node's request that a gate has let in, itself or within a framework's.
@@ -156,15 +195,26 @@ export function addIdentity(
  */
 export function acceptedRequestIn(request: object): IncomingMessage {
   connectionOf(request);
-  const found = [request, nodeRequestIn(request)].find((one) => byRequest.of(one) !== undefined);
+  const found = requestWithin(request);
   if (found === undefined) {
     throw new ConfigError(
       "ERR_FIRMSHAKE_NOT_GUARDED",
       "Give the request of the library's connection event, not the socket under it.",
     );
   }
-  return found as IncomingMessage;
+  return found;
 }
+
+const requestWithin = (request: object): IncomingMessage | undefined =>
+  [request, nodeRequestIn(request)].find((one) => byRequest.of(one) !== undefined) as
+    | IncomingMessage
+    | undefined;
+
+/** The handshake of a request that a gate has handed over, itself or within a framework's. */
+export const handshakeIn = (request: object): Handshake | undefined => {
+  const found = requestWithin(request);
+  return found && handshakeOf(found);
+};
 
 /** The handshake of a request that a gate has handed over. */
 export const handshakeOf = (request: IncomingMessage): Handshake | undefined =>
@@ -174,4 +224,4 @@ export const handshakeOf = (request: IncomingMessage): Handshake | undefined =>
 export const wasPermittedBy = (
   request: IncomingMessage,
   { decide }: Pick<Guard, "decide">,
-): boolean => byRequest.of(request)?.guards.includes(decide) ?? false;
+): boolean => byRequest.of(request)?.guarded.wasLetInBy(decide) ?? false;

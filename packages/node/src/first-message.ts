@@ -8,7 +8,8 @@ import {
   readOptions,
 } from "@firmshake/core/gate";
 import { awaitIdentity } from "./await-identity.ts";
-import { acceptedRequestIn, type Connection, handshakeOf } from "./connection.ts";
+import { acceptedRequestIn, handshakeOf } from "./connection.ts";
+import type { Connection } from "./connections/guarded-socket.ts";
 import type { SignedIn } from "./identity.ts";
 import { parking } from "./parking.ts";
 

@@ -3,7 +3,9 @@ import type { IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
 import type { Server, Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import {
+  ConfigError,
   type Handshake,
+  type LifetimeOptions,
   type LimitsOptions,
   type PathPattern,
   type ProxyTrust,
@@ -19,15 +21,34 @@ import {
   aTextList,
   aTimeoutMs,
   compileRanges,
+  describeLifetime,
   describeLimits,
   oneOf,
   parsePeerAddress,
   readAddressRanges,
+  readLifetimeOptions,
   readLimits,
   readOptions,
+  strictestLifetime,
 } from "@firmshake/core/gate";
 import { ignore } from "./answer-on-socket.ts";
 import type { RefuseOption } from "./closing-answer.ts";
+import { type Clock, isClock, processClock } from "./connections/clock.ts";
+import type { CloseEvent } from "./connections/close-event.ts";
+import {
+  type Drained,
+  type DrainOptions,
+  drainRegistry,
+  readDrainOptions,
+} from "./connections/drain.ts";
+import { type Connections, openConnections } from "./connections/open-connections.ts";
+import { Registry } from "./connections/registry.ts";
+import {
+  isRevocationList,
+  type RevocationList,
+  type Revocations,
+  revocations,
+} from "./connections/revocations.ts";
 import type { DecisionEvent } from "./decision-event.ts";
 import { defaultLimits } from "./frames/frame-rules.ts";
 import { type Holding, holdUpgrade } from "./held-upgrade.ts";
@@ -83,6 +104,18 @@ export interface GateOptions {
    * logged; the handshake, by which to find what belongs to it elsewhere, holds what the client sent.
    */
   readonly onDecision?: (event: DecisionEvent, handshake: Handshake) => unknown;
+  /** How long connections may live, where the guards that let them in do not say otherwise. As for the check `lifetime`. */
+  readonly lifetime?: LifetimeOptions;
+  /** What was revoked, where several gates or processes are to know. Default: a list of the gate's own. */
+  readonly revocations?: Revocations;
+  /**
+   * Is told of each connection that the gate, or the application by `close`, has closed. What it throws, or rejects with, is dropped.
+   */
+  readonly onClose?: (event: CloseEvent) => unknown;
+  /** How `drain()` goes where it is told nothing, as when Fastify closes. */
+  readonly drain?: DrainOptions;
+  /** By which time connections are guarded, for tests. Default: the process's. */
+  readonly clock?: Clock;
 }
 
 /** What stands in front of a server's WebSocket libraries. */
@@ -93,6 +126,15 @@ export interface Gate {
   readonly detach: () => void;
   /** Refuses all upgrades from now on, with 503, and those that wait. Accepted connections stay. */
   readonly close: () => void;
+  /**
+   * Refuses all upgrades from now on, and closes what is open: all at once, or spread over time. Resolves when the last socket is gone, and
+   * cuts off what is not gone in time. Called again, it answers with the same promise.
+   *
+   * @throws {@link ConfigError} for options that are not as described.
+   */
+  readonly drain: (options?: DrainOptions) => Promise<Drained>;
+  /** The WebSockets that were accepted, and are open: of all gates of the server. */
+  readonly connections: Connections;
   /** The policy in words. */
   readonly explain: () => string;
 }
@@ -118,7 +160,14 @@ export function openGate(
   const conduct = read.violations && conductOf(read.violations);
   const load = read.overload && watchLoad(read.overload);
   const limits = readLimits("attach: limits", read.limits ?? {});
+  const { clock = processClock } = read;
+  const lifetime = readLifetimeOptions("attach: lifetime", read.lifetime ?? {});
+  const drain = readDrainOptions(read.drain ?? {});
   const places = parking(read.maxPending ?? 1_000, read.maxPendingPerAddress ?? 50);
+  const revoked = (read.revocations ?? revocations({ now: clock.now })) as RevocationList;
+  const registry = registryOf(server, clock);
+  const hooks = { lifetime, revocations: revoked, conduct, onClose: read.onClose };
+  registry.addHooks(hooks);
   const holding: Holding = {
     handler,
     places,
@@ -133,9 +182,11 @@ export function openGate(
     isClosed: () => state === "closed",
     load,
     conduct,
+    registry,
   };
   const isPolling = pollingTest(read.polling ?? "auto");
   let state: "open" | "closed" | "detached" = "open";
+  let drained: Promise<Drained> | undefined;
 
   const passOn = server.emit;
   const ownEmit = Object.getOwnPropertyDescriptor(server, "emit");
@@ -219,19 +270,33 @@ export function openGate(
     for (const shutDown of [...holding.waiting]) shutDown();
   }
 
+  function close(): void {
+    if (state === "open") state = "closed";
+    refuseWaiting();
+  }
+
   return {
     get pending() {
       return places.size;
     },
+    connections: openConnections(registry, revoked),
     explain: () =>
-      `${explain()}\n\naccepted connections: ${describeLimits({ ...defaultLimits, ...limits })}`,
-    close: () => {
-      if (state === "open") state = "closed";
-      refuseWaiting();
+      [
+        `${explain()}\n`,
+        `accepted connections: ${describeLimits({ ...defaultLimits, ...limits })}`,
+        `their lifetime: ${describeLifetime(strictestLifetime([], lifetime))}`,
+      ].join("\n"),
+    close,
+    drain: (wish) => {
+      const asked = wish === undefined ? drain : readDrainOptions(wish);
+      close();
+      drained ??= drainRegistry(registry, asked);
+      return drained;
     },
     detach: () => {
       if (state === "detached") return;
       state = "detached";
+      registry.removeHooks(hooks);
       gates.set(server, (gates.get(server) ?? 1) - 1);
       load?.stop();
       refuseWaiting();
@@ -269,5 +334,26 @@ function readGateOptions(options: GateOptions): GateOptions {
     overload: anObject,
     violations: anObject,
     onDecision: aFunction,
+    lifetime: anObject,
+    revocations: { expected: "what revocations(...) has made", accepts: isRevocationList },
+    onClose: aFunction,
+    drain: anObject,
+    clock: { expected: "a clock: { now, monotonic, after }", accepts: isClock },
   });
+}
+
+const registries = new WeakMap<object, Registry>();
+
+/** Gates of one server see the same upgrades, and so the same connections. */
+function registryOf(server: object, clock: Clock): Registry {
+  const known = registries.get(server);
+  if (known !== undefined && known.clock !== clock && isAttached(server)) {
+    throw new ConfigError(
+      "ERR_FIRMSHAKE_OPTIONS_CONTRADICT",
+      `attach: another gate of this server goes by another "clock".`,
+    );
+  }
+  const registry = known?.clock === clock ? known : new Registry(clock);
+  registries.set(server, registry);
+  return registry;
 }

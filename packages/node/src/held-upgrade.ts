@@ -19,6 +19,8 @@ import {
 import { ignore } from "./answer-on-socket.ts";
 import { closingAnswer, type RefuseOption } from "./closing-answer.ts";
 import { rememberConnection } from "./connection.ts";
+import type { Registry } from "./connections/registry.ts";
+import { revokedIn } from "./connections/revoked-refusal.ts";
 import { type DecisionEvent, type DecisionOutcome, loggablePath } from "./decision-event.ts";
 import { frameRulesFor } from "./frames/frame-rules.ts";
 import { countFor, guardFrames, guardFramesOnceAccepted } from "./frames/guard-frames.ts";
@@ -47,6 +49,7 @@ export interface Holding {
   readonly isClosed: () => boolean;
   readonly load: LoadWatch | undefined;
   readonly conduct: Conduct | undefined;
+  readonly registry: Registry;
 }
 
 // Taken at load: tests of applications replace the globals by faked ones.
@@ -211,8 +214,10 @@ function conclude(held: Held, given: Ruling): boolean {
     if (target.earlyBytes() > holding.maxEarlyBytes) {
       return refuseWith(held, earlyData, ruling);
     }
+    const revoked = revokedIn(ruling.permits, holding.registry);
+    if (revoked !== undefined) return refuseWith(held, revoked, ruling);
     rewriteRequest(target.request, handshake);
-    const { identity } = rememberConnection(target.request, target.ownSocket, ruling.permits);
+    const { identity } = rememberConnection(holding.registry, target, ruling.permits);
     tell(held, "accepted", ruling);
     const meter = guardOpen(held, identity);
     if (ruling.accept === undefined) return target.proceed(meter);

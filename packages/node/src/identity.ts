@@ -19,6 +19,13 @@ export interface SignedIn {
   readonly claims?: Readonly<Record<string, unknown>>;
   /** When the session ends, in milliseconds since 1970. Default: it does not end by itself. */
   readonly expiresAt?: number;
+  /** By which `gate.connections` finds the connections of a session, to close them when it ends. Becomes the claim `sid`. */
+  readonly sessionId?: string;
+  /**
+   * When the user signed in, in milliseconds since 1970. Where a subject is revoked, who signs in later is let in again; without it, nobody
+   * until the revocation ends. Becomes the claim `iat`.
+   */
+  readonly signedInAt?: number;
 }
 
 /**
@@ -92,6 +99,11 @@ function decide(
 /** A frozen copy; undefined where the subject is no text. */
 export function identityFrom(found: SignedIn | Identity, scheme: string): Identity | undefined {
   if (typeof found.subject !== "string" || found.subject === "") return undefined;
-  const { subject, claims = {}, expiresAt } = found;
-  return Object.freeze({ subject, scheme, claims: Object.freeze({ ...claims }), expiresAt });
+  const { subject, claims = {}, expiresAt, sessionId, signedInAt } = found as SignedIn;
+  const known = {
+    ...claims,
+    ...(sessionId === undefined ? {} : { sid: sessionId }),
+    ...(signedInAt === undefined ? {} : { iat: signedInAt / 1_000 }),
+  };
+  return Object.freeze({ subject, scheme, claims: Object.freeze(known), expiresAt });
 }

@@ -14,7 +14,27 @@ export type { CertificateSubject } from "./certificate/certificate-subject.ts";
 export type { CertificateSource } from "./certificate/presented-certificate.ts";
 export { type ClientCertificateOptions, clientCertificate } from "./client-certificate.ts";
 export type { RefuseOption } from "./closing-answer.ts";
-export { type Connection, connectionOf } from "./connection.ts";
+export { connectionOf } from "./connection.ts";
+export type { Clock } from "./connections/clock.ts";
+export type { CloseEvent } from "./connections/close-event.ts";
+export type { ConnectionFilter } from "./connections/connection-filter.ts";
+export type { Drained, DrainOptions } from "./connections/drain.ts";
+export type { Closing, Connection } from "./connections/guarded-socket.ts";
+export { type MaxConnectionsOptions, maxConnections } from "./connections/max-connections.ts";
+export type { Connections, ConnectionTest } from "./connections/open-connections.ts";
+export { type Renew, type RenewalOptions, type Renewed, renewal } from "./connections/renewal.ts";
+export {
+  type RenewalRouteOptions,
+  renewalAnswers,
+  renewalRoute,
+} from "./connections/renewal-route.ts";
+export {
+  type Revocation,
+  type Revocations,
+  RevocationsFull,
+  type RevocationsOptions,
+  revocations,
+} from "./connections/revocations.ts";
 export type { DecisionEvent, DecisionOutcome } from "./decision-event.ts";
 export {
   type AuthenticateFirst,

@@ -46,7 +46,7 @@ export function nodeHandshake(
  */
 export function postHandshake(
   request: IncomingMessage,
-  target: string,
+  target: string | undefined,
   signal: () => AbortSignal,
   trust: ProxyTrust | undefined,
 ): Handshake {
@@ -54,7 +54,7 @@ export function postHandshake(
     {
       transport: "polling",
       method: "POST",
-      target: target.split("?", 1)[0] ?? "",
+      target: target?.split("?", 1)[0] ?? "",
       httpVersion: request.httpVersion,
       headerLines: headerLinesIn(request),
       maxHeaderLines: nodeKeeps,

@@ -291,7 +291,7 @@ describe("the subject that a token claims", () => {
   });
 
   it("is in the claim that jwt was told", () => {
-    expect(claimedSubject(payload({ iss: "i", sub: "s", uid: "u" }), "uid")).toBe("i u");
+    expect(claimedSubject(payload({ iss: "i", sub: "s", uid: "u" }), "uid")).toBe("1 i u");
   });
 
   it("is something or nothing, whatever is sent", () => {

@@ -158,9 +158,10 @@ const produced: Readonly<Partial<Record<RefusalCode, Row>>> = {
 /** What only a check of the application says; core has no reason of its own for them. */
 const ofApplications: readonly RefusalCode[] = ["unauthorized", "forbidden"];
 
-/** What only a gate can know: bytes behind the head, its routes, its bounds, its listeners, its bans, its shutdown. */
+/** What only a gate can know: bytes behind the head, its routes, its bounds, its connections, its listeners, its bans, its shutdown. */
 const ofGates: readonly RefusalCode[] = [
   "banned",
+  "connections_exceeded",
   "early_data",
   "not_found",
   "overloaded",
@@ -210,6 +211,7 @@ describe("the table", () => {
     expect(retryable.sort()).toEqual([
       "authorization_unavailable",
       "client_gone",
+      "connections_exceeded",
       "decision_timeout",
       "keys_unavailable",
       "overloaded",

@@ -33,7 +33,7 @@ function meteredOutcome(chunks: readonly Buffer[], rules: ReferenceRules): Outco
     passed += end;
     frames += reading.frames;
     if (reading.violation !== undefined) {
-      return { passed, reason: reading.violation.reason, frames };
+      return { passed, reason: reading.violation, frames };
     }
     held = bytes.subarray(end);
   }

@@ -20,6 +20,7 @@ import {
 } from "../decision/decision.ts";
 import { type Check, defineCheck, isPromiseLike, ranks } from "../guard/check.ts";
 import { forwardedOf, type Handshake } from "../handshake/handshake.ts";
+import { accountKey, issuerOf } from "../handshake/identity.ts";
 import { isHttpToken } from "../parse/http-token.ts";
 import { clientKey } from "../parse/ip-address.ts";
 import { memoryRateLimitStore } from "../stores/memory-rate-limit-store.ts";
@@ -134,12 +135,8 @@ export function addressKey(ipv6PrefixBits: number): RateLimitKey {
   };
 }
 
-/** A subject means something only together with who vouches for it (RFC 7519 §4.1.2). */
-export function identityKey({ identity }: Handshake): string | undefined {
-  if (identity === undefined) return undefined;
-  const { iss } = identity.claims;
-  return `${typeof iss === "string" ? iss : ""} ${identity.subject}`;
-}
+export const identityKey = ({ identity }: Handshake): string | undefined =>
+  identity && accountKey(identity.subject, issuerOf(identity));
 
 export function conclusions(
   { limit, windowMs }: RateLimitRule,

@@ -43,6 +43,7 @@ export const refusalKinds: Readonly<Record<RefusalCode, RefusalKind>> = Object.f
   rate_limited: kind(429, 1013, "Too many handshakes; come again later.", true),
   rate_key_invalid: kind(400, 1008, "The handshake cannot be counted."),
   banned: kind(403, 3003, "Too many rules were broken; this client is kept out for a while."),
+  connections_exceeded: kind(429, 1013, "Too many connections are open; come again later.", true),
   overloaded: kind(503, 1013, "The server is busy; come again later.", true),
   // Who it is (RFC 6750 §3.1).
   token_missing: kind(401, 3000, "Authentication is required."),
@@ -98,6 +99,7 @@ export type RefusalCode =
   | "rate_limited"
   | "rate_key_invalid"
   | "banned"
+  | "connections_exceeded"
   | "overloaded"
   | "token_missing"
   | "token_ambiguous"

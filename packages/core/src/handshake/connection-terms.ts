@@ -36,3 +36,7 @@ export function takeBackTerms(
   progress.terms = kept;
   for (const { release } of terms.slice(kept.length)) release?.();
 }
+
+/** All of them, as they are now: what {@link takeBackTerms} may be told to keep. */
+export const termsSoFar = (handshake: Handshake): readonly ConnectionTerm[] =>
+  progressOf(handshake).terms;

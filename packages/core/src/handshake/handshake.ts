@@ -241,6 +241,14 @@ class OpeningHandshake implements Handshake {
     return handshake.#forwarded();
   }
 
+  static again(handshake: Handshake, facts: object, signal: AbortSignal): Handshake {
+    if (!(#source in handshake)) throw new TypeError("This is not a handshake made by Firmshake.");
+    const source = { ...handshake.#source, signal: () => signal };
+    const made = new OpeningHandshake(source, handshake.#trust);
+    made.#progress.facts = Object.freeze({ ...facts });
+    return made;
+  }
+
   static hasTrust(handshake: Handshake): boolean {
     return #trust in handshake && handshake.#trust !== undefined;
   }
@@ -277,6 +285,13 @@ export const sourceOf: (handshake: Handshake) => HandshakeSource = OpeningHandsh
 
 /** The client behind trusted proxies, parsed. For this package's own use. */
 export const forwardedOf: (handshake: Handshake) => ForwardedClient = OpeningHandshake.forwardedOf;
+
+/** The same request once more, for checks that are run again later, with these facts and another signal. For this package's own use. */
+export const handshakeAgain: (
+  handshake: Handshake,
+  facts: object,
+  signal: AbortSignal,
+) => Handshake = OpeningHandshake.again;
 
 /** Whether the handshake was made with trusted proxies. For this package's own use. */
 export const hasTrust: (handshake: Handshake) => boolean = OpeningHandshake.hasTrust;

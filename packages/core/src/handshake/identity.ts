@@ -21,3 +21,28 @@ export const grantedTo = ({ claims }: Identity): readonly unknown[] =>
     if (typeof value === "string") return value.split(" ");
     return Array.isArray(value) ? value : [];
   });
+
+/** The session that the identity came of (OpenID Connect Front-Channel Logout §3). */
+export const sessionIdOf = ({ claims }: Identity): string | undefined => textIn(claims, "sid");
+
+/** RFC 7519 §4.1.7. */
+export const tokenIdOf = ({ claims }: Identity): string | undefined => textIn(claims, "jti");
+
+/** RFC 7519 §4.1.1. */
+export const issuerOf = ({ claims }: Identity): string | undefined => textIn(claims, "iss");
+
+/** One text for each account: a subject means something only together with who vouches for it (RFC 7519 §4.1.2). */
+export const accountKey = (subject: string, issuer = ""): string =>
+  // With the length, so that no two of them are written alike.
+  `${issuer.length} ${issuer} ${subject}`;
+
+/** RFC 7519 §4.1.6, in milliseconds since 1970. */
+export function issuedAtOf({ claims }: Identity): number | undefined {
+  const iat = claimOf(claims, "iat");
+  return typeof iat === "number" && Number.isFinite(iat) ? iat * 1_000 : undefined;
+}
+
+function textIn(claims: Identity["claims"], name: string): string | undefined {
+  const value = claimOf(claims, name);
+  return typeof value === "string" ? value : undefined;
+}

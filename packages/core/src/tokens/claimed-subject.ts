@@ -1,3 +1,4 @@
+import { accountKey } from "../handshake/identity.ts";
 import { decodeBase64url, isCompactJws } from "../parse/base64url.ts";
 
 const maxLength = 256;
@@ -12,7 +13,7 @@ export function claimedSubject(token: string, subjectClaim = "sub"): string | un
   const issuer = textIn(payload, "iss");
   const subject = textIn(payload, subjectClaim);
   if (issuer === undefined || subject === undefined) return undefined;
-  const claimed = `${issuer} ${subject}`;
+  const claimed = accountKey(subject, issuer);
   return claimed.length > maxLength ? undefined : claimed;
 }
 

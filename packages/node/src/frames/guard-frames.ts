@@ -2,7 +2,7 @@ import { Buffer } from "node:buffer";
 import type { Duplex } from "node:stream";
 import type { Identity } from "@firmshake/core";
 import type { LimitsTerm } from "@firmshake/core/gate";
-import { closeSocket } from "./close-socket.ts";
+import { closeFor } from "../socket-owner.ts";
 import { coarseNow } from "./coarse-clock.ts";
 import { FrameMeter, flags, meterOf, phases, rareOf } from "./frame-meter.ts";
 import { type FrameRules, frameRulesFor } from "./frame-rules.ts";
@@ -185,7 +185,7 @@ function withHeld(meter: FrameMeter, bytes: Uint8Array): Uint8Array {
 function settleRest(socket: Duplex, meter: FrameMeter, bytes: Uint8Array, end: number): void {
   const { violation } = reading;
   if (violation !== undefined) {
-    closeSocket(socket, violation.code, violation.reason);
+    closeFor(socket, violation);
   } else if (end < bytes.length && (meter.flags & over) === 0) {
     // A copy: the chunk may be large, and the rest of it need not be kept.
     rareOf(meter).held = Uint8Array.prototype.slice.call(bytes, end);

@@ -1,4 +1,5 @@
 import type { FrameRate, Identity } from "@firmshake/core";
+import { accountKey, issuerOf } from "@firmshake/core/gate";
 
 /** What one identity has sent over all its connections: how full each bucket is, in units of its window. */
 export interface IdentityBucket {
@@ -33,7 +34,7 @@ export function identityBuckets(
     messages,
     bytes,
     enter: (identity, now) => {
-      const key = keyOf(identity);
+      const key = accountKey(identity.subject, issuerOf(identity));
       let bucket = buckets.get(key);
       if (bucket === undefined) {
         if (buckets.size >= sweepAt) sweep(now);
@@ -52,10 +53,4 @@ export function identityBuckets(
     }
     sweepAt = Math.max(smallSize, 2 * buckets.size);
   }
-}
-
-/** A subject means something only together with who vouches for it (RFC 7519 §4.1.2). */
-function keyOf({ subject, claims }: Identity): string {
-  const { iss } = claims;
-  return `${typeof iss === "string" ? iss : ""} ${subject}`;
 }

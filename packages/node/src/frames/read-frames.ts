@@ -1,14 +1,13 @@
 import { Buffer, isUtf8 } from "node:buffer";
-import type { FrameRate } from "@firmshake/core";
+import type { CloseCode, FrameRate } from "@firmshake/core";
 import { coarseNow, preciseNow } from "./coarse-clock.ts";
 import { type FrameMeter, flags } from "./frame-meter.ts";
-import { type Violation, violations } from "./violations.ts";
 
 /** What came of {@link readFrames}; read before anything else is metered. */
 export const reading: {
   /** How many frames have begun. */
   frames: number;
-  violation: Violation | undefined;
+  violation: CloseCode | undefined;
 } = { frames: 0, violation: undefined };
 
 const { inMessage, over, deflate, extended } = flags;
@@ -35,39 +34,39 @@ export function readFrames(meter: FrameMeter, bytes: Uint8Array): number {
   while (at < end) {
     const first = bytes[at] as number;
     const opcode = first & 15;
-    if (!isFirstByteFit(meter, first, opcode)) return stop(violations.protocolError, at);
+    if (!isFirstByteFit(meter, first, opcode)) return stop("protocol_error", at);
     if (at + 1 === end) return at;
     const second = bytes[at + 1] as number;
     let payload = second & 127;
     let header = 6;
-    if (second < 128) return stop(violations.protocolError, at);
+    if (second < 128) return stop("protocol_error", at);
     if (opcode > 7) {
-      if (payload > 125) return stop(violations.protocolError, at);
+      if (payload > 125) return stop("protocol_error", at);
       if (opcode === 8) {
         // Whole, since libraries fail on what it may hold: a code that nobody may send, a reason that is not text.
         if (at + header + payload > end) {
-          if (payload === 1) return stop(violations.protocolError, at);
+          if (payload === 1) return stop("protocol_error", at);
           return at;
         }
-        if (!isCloseFit(bytes, at + 2, payload)) return stop(violations.protocolError, at);
+        if (!isCloseFit(bytes, at + 2, payload)) return stop("protocol_error", at);
       }
       if (rules.controlFrames !== undefined && !takeControl(meter, rules.controlFrames)) {
-        return stop(violations.tooManyControlFrames, at);
+        return stop("control_rate_exceeded", at);
       }
       if (opcode === 10) meter.lastPongAt = coarseNow();
     } else {
       if (payload === 126) {
         if (at + 4 > end) return at;
         payload = ((bytes[at + 2] as number) << 8) | (bytes[at + 3] as number);
-        if (payload < 126) return stop(violations.protocolError, at);
+        if (payload < 126) return stop("protocol_error", at);
         header = 8;
       } else if (payload === 127) {
         if (at + 10 > end) return at;
         const high = fourBytes(bytes, at + 2);
         // Above, it is no exact number in JavaScript any more.
-        if (high > 0x1fffff) return stop(violations.protocolError, at);
+        if (high > 0x1fffff) return stop("protocol_error", at);
         payload = high * 0x1_0000_0000 + fourBytes(bytes, at + 6);
-        if (payload < 65_536) return stop(violations.protocolError, at);
+        if (payload < 65_536) return stop("protocol_error", at);
         header = 14;
       }
       const violation = countData(meter, opcode, payload, first > 127);
@@ -84,7 +83,7 @@ export function readFrames(meter: FrameMeter, bytes: Uint8Array): number {
   return end;
 }
 
-function stop(violation: Violation, at: number): number {
+function stop(violation: CloseCode, at: number): number {
   reading.violation = violation;
   return at;
 }
@@ -129,15 +128,15 @@ function countData(
   opcode: number,
   payload: number,
   isLast: boolean,
-): Violation | undefined {
+): CloseCode | undefined {
   const { rules } = meter;
   const isFirst = opcode !== 0;
   const messageBytes = isFirst ? payload : meter.messageBytes + payload;
   const fragments = isFirst ? 1 : meter.fragments + 1;
   if (messageBytes > rules.maxMessageBytes || messageBytes > Number.MAX_SAFE_INTEGER) {
-    return violations.messageTooBig;
+    return "message_too_big";
   }
-  if (fragments > rules.maxFragments) return violations.tooManyFragments;
+  if (fragments > rules.maxFragments) return "too_many_fragments";
   const now = coarseNow();
   meter.lastDataAt = now;
   if (rules.countsMessages) {
@@ -159,13 +158,13 @@ function takeMessage(
   isFirst: boolean,
   payload: number,
   now: number,
-): Violation | undefined {
+): CloseCode | undefined {
   const { messages, bytes, byIdentity } = meter.rules;
   drain(meter, now);
   const messageLevel = levelAfter(meter.messageLevel, messages, isFirst ? 1 : 0);
-  if (messageLevel < 0) return violations.tooManyMessages;
+  if (messageLevel < 0) return "message_rate_exceeded";
   const byteLevel = levelAfter(meter.byteLevel, bytes, payload);
-  if (byteLevel < 0) return violations.tooManyBytes;
+  if (byteLevel < 0) return "byte_rate_exceeded";
   const bucket = meter.rare?.bucket;
   if (bucket !== undefined && byIdentity !== undefined) {
     const elapsedMs = Math.max(now - bucket.countedAt, 0);
@@ -173,9 +172,9 @@ function takeMessage(
     bucket.messages = drained(bucket.messages, byIdentity.messages, elapsedMs);
     bucket.bytes = drained(bucket.bytes, byIdentity.bytes, elapsedMs);
     const ofMessages = levelAfter(bucket.messages, byIdentity.messages, isFirst ? 1 : 0);
-    if (ofMessages < 0) return violations.tooManyMessages;
+    if (ofMessages < 0) return "message_rate_exceeded";
     const ofBytes = levelAfter(bucket.bytes, byIdentity.bytes, payload);
-    if (ofBytes < 0) return violations.tooManyBytes;
+    if (ofBytes < 0) return "byte_rate_exceeded";
     bucket.messages = ofMessages;
     bucket.bytes = ofBytes;
   }

@@ -1,7 +1,6 @@
 import type { Duplex } from "node:stream";
-import { closeSocket } from "./close-socket.ts";
+import { closeFor } from "../socket-owner.ts";
 import { type FrameMeter, flags, meterOf, rareOf } from "./frame-meter.ts";
-import { violations } from "./violations.ts";
 
 // Taken at load: tests of applications replace the globals by faked ones.
 const { setTimeout } = globalThis;
@@ -25,7 +24,7 @@ export function noticeWrite(
   if ((meter.flags & flags.watched) === 0) watch(socket, meter);
   else if (meter.rare?.slow !== undefined) meter.rare.slow.writtenSince += written;
   if (!hasRoom && socket.writableLength > meter.rules.maxBufferedBytes * atMostTimes) {
-    close(socket);
+    closeFor(socket, "slow_consumer");
   }
 }
 
@@ -77,7 +76,7 @@ function judge(socket: Duplex, meter: FrameMeter, time: number): void {
     const left = writableLength - slow.writtenSince;
     const isStuck = left === slow.waiting && queue !== undefined && queue === slow.queue;
     if (isStuck || (left > 0 && writableLength > maxBufferedBytes)) {
-      close(socket);
+      closeFor(socket, "slow_consumer");
       return;
     }
   }
@@ -88,8 +87,3 @@ function judge(socket: Duplex, meter: FrameMeter, time: number): void {
 const queueOf = (socket: Duplex): number | undefined =>
   (socket as { readonly _handle?: { readonly writeQueueSize?: number } | null })._handle
     ?.writeQueueSize;
-
-function close(socket: Duplex): void {
-  const { code, reason } = violations.slowConsumer;
-  closeSocket(socket, code, reason);
-}

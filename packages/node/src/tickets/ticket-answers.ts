@@ -31,6 +31,7 @@ import {
   readOptions,
   readTicketPath,
 } from "@firmshake/core/gate";
+import { asksBefore, corsHeaders, onlyPost, page, targetOf } from "../http-answers.ts";
 import { identityBy, type SignedIn } from "../identity.ts";
 import { postHandshake } from "../node-handshake.ts";
 import { reportTicket, type TicketEvent } from "./ticket-event.ts";
@@ -108,7 +109,7 @@ export function ticketAnswers<Source extends object>(
     const isPreflight = asksBefore(request);
     if (request.method !== "POST" && !isPreflight) return onlyPost;
     // A preflight is decided on as what it asks for.
-    const target = targetOf(source) ?? targetOf(request) ?? request.url ?? "";
+    const target = targetOf(source) ?? targetOf(request);
     const signal = (): AbortSignal => AbortSignal.timeout(timeoutMs);
     const handshake = postHandshake(request, target, signal, trust);
     sources.set(handshake, source);
@@ -116,20 +117,15 @@ export function ticketAnswers<Source extends object>(
     if (!isPreflight) reportTicket(onDecision, handshake, verdict);
     const { page: from, issued } = handshake.facts as TicketFacts;
     const answer = verdict.ok ? answerWith(issued) : answerOf(verdict.refusal);
-    const headers = [...oneLineEach(answer.headers), ...corsHeaders(from, isPreflight)];
-    return { ...answer, headers };
+    const cors = corsHeaders(from, isPreflight ? allowedHeaders : undefined);
+    return { ...answer, headers: [...oneLineEach(answer.headers), ...cors] };
   };
 }
 
 type WhoIs<Source> = NonNullable<TicketRouteOptions<Source>["identity"]>;
 
 const timeoutMs = 5_000;
-
-/** What the client has asked for, where a router has cut the path down to its own part. */
-function targetOf(source: object): string | undefined {
-  const { originalUrl } = source as { readonly originalUrl?: unknown };
-  return typeof originalUrl === "string" ? originalUrl : undefined;
-}
+const allowedHeaders = "authorization, content-type, dpop";
 
 /** Challenges of several schemes may be a list (RFC 9110 §11.6.1), which survives being kept by name. */
 const oneLineEach = (lines: readonly HeaderLine[]): readonly HeaderLine[] => {
@@ -140,15 +136,6 @@ const oneLineEach = (lines: readonly HeaderLine[]): readonly HeaderLine[] => {
   }
   return [...byName];
 };
-
-/** Browsers send it with every POST; without it nobody could tell whose page asks. Behind the check of origins, it is one that may. */
-const page: Check<{ readonly page: string }> = defineCheck(
-  { name: "page", summary: "", rank: ranks.header },
-  ({ headers }) => {
-    const from = headers.only("origin");
-    return from === undefined ? refuse("origin_missing") : allowWith({ page: from });
-  },
-);
 
 const sessionEnded = refuse("unauthorized", undefined, { reason: "the session has ended" });
 const unknownAddress = refuse("address_unknown");
@@ -197,41 +184,6 @@ function answerWith(issued: IssuedTicket | undefined): Answer {
     ],
     body: JSON.stringify({ ticket, expiresInMs: expiresAt - Date.now() }),
   };
-}
-
-/** RFC 9457 §4.2.1: nothing more than the status says. */
-const onlyPost: Answer = Object.freeze({
-  status: 405,
-  headers: [
-    ["Allow", "POST, OPTIONS"],
-    ["Content-Type", "application/problem+json"],
-    ["Cache-Control", "no-store"],
-  ] as const,
-  body: JSON.stringify({ type: "about:blank", title: "Method Not Allowed", status: 405 }),
-});
-
-/** Whether a browser asks if a page of another origin may (Fetch §4.8). */
-const asksBefore = ({ method, headers }: IncomingMessage): boolean =>
-  method === "OPTIONS" && "origin" in headers && "access-control-request-method" in headers;
-
-/** For pages that may ask alone (Fetch §3.2.3). The names are ours, never what was asked for. */
-function corsHeaders(from: string | undefined, isPreflight: boolean): readonly HeaderLine[] {
-  const vary: HeaderLine = ["Vary", "Origin"];
-  if (from === undefined) return [vary];
-  return [
-    vary,
-    ["Access-Control-Allow-Origin", from],
-    ["Access-Control-Allow-Credentials", "true"],
-    ...((isPreflight
-      ? [
-          ["Access-Control-Allow-Methods", "POST"],
-          ["Access-Control-Allow-Headers", "authorization, content-type, dpop"],
-          ["Access-Control-Max-Age", "600"],
-        ]
-      : [
-          ["Access-Control-Expose-Headers", "dpop-nonce, retry-after, www-authenticate"],
-        ]) as readonly HeaderLine[]),
-  ];
 }
 
 const isCheckList = (value: unknown): boolean =>

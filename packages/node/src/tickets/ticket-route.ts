@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { Answer, Tickets } from "@firmshake/core";
+import type { Tickets } from "@firmshake/core";
+import { send } from "../http-answers.ts";
 import { type TicketRouteOptions, ticketAnswers } from "./ticket-answers.ts";
 
 /**
@@ -38,15 +39,4 @@ export function ticketRoute<Request extends IncomingMessage>(
   const answerTo = ticketAnswers(entry, options);
   // The type is the user's word on what the middleware before has put there, as with `identity`.
   return async (request, response) => send(response, await answerTo(request, request as Request));
-}
-
-function send(response: ServerResponse, { status, headers, body }: Answer): void {
-  // The client has left, or somebody else has answered.
-  if (response.headersSent || response.destroyed || response.writableEnded) return;
-  response.statusCode = status;
-  for (const [name, value] of headers) {
-    if (name === "Vary") response.appendHeader(name, value);
-    else response.setHeader(name, value);
-  }
-  response.end(body);
 }

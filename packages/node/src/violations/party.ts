@@ -1,5 +1,11 @@
-import { ConfigError, type Handshake, type Identity } from "@firmshake/core";
-import { clientKey, forwardedOf, parsePeerAddress } from "@firmshake/core/gate";
+import { ConfigError, type Identity } from "@firmshake/core";
+import {
+  accountKey,
+  clientKey,
+  type IpAddress,
+  issuerOf,
+  parsePeerAddress,
+} from "@firmshake/core/gate";
 
 /** Whom it is about: an address, or a subject with its issuer, if it has one. */
 export type Party =
@@ -13,15 +19,16 @@ export interface CountedParty {
   readonly subject: string | undefined;
 }
 
-/** Who is behind a handshake: the identity where there is one, else the address. */
-export function partyOf(handshake: Handshake, identity: Identity | undefined): CountedParty {
+/** Who it is: the identity where there is one, else the address. */
+export function partyOf(
+  identity: Identity | undefined,
+  address: IpAddress | undefined,
+): CountedParty {
   if (identity !== undefined) {
-    const { iss } = identity.claims;
-    const party = subjectParty(identity.subject, typeof iss === "string" ? iss : "");
+    const party = subjectParty(identity.subject, issuerOf(identity));
     // Longer ones would be memory that the client chooses.
     if (party.key.length <= maxKeyLength) return party;
   }
-  const { address } = forwardedOf(handshake);
   return addressParty(address === undefined ? "unknown" : clientKey(address));
 }
 
@@ -32,7 +39,7 @@ export function partyOf(handshake: Handshake, identity: Identity | undefined): C
  */
 export function partyIn(party: Party): CountedParty {
   if ("subject" in party && typeof party.subject === "string") {
-    return subjectParty(party.subject, party.issuer ?? "");
+    return subjectParty(party.subject, party.issuer);
   }
   const address = "address" in party ? parsePeerAddress(party.address) : undefined;
   if (address !== undefined) return addressParty(clientKey(address));
@@ -50,10 +57,8 @@ const addressParty = (address: string): CountedParty => ({
   subject: undefined,
 });
 
-/** A subject means something only together with who vouches for it (RFC 7519 §4.1.2). */
-const subjectParty = (subject: string, issuer: string): CountedParty => ({
-  // With the length, so that no two of them are written alike.
-  key: `subject ${issuer.length} ${issuer} ${subject}`,
+const subjectParty = (subject: string, issuer: string | undefined): CountedParty => ({
+  key: `subject ${accountKey(subject, issuer)}`,
   address: undefined,
   subject,
 });

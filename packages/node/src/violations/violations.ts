@@ -1,14 +1,23 @@
-import { ConfigError, type Handshake, type Identity, type Refusal, refuse } from "@firmshake/core";
+import {
+  type CloseCode,
+  ConfigError,
+  type Handshake,
+  type Identity,
+  type Refusal,
+  refuse,
+} from "@firmshake/core";
 import {
   aFunction,
   anObject,
   aPositiveInteger,
   aPositiveNumber,
+  forwardedOf,
   type OptionRule,
+  parsePeerAddress,
   readOptions,
 } from "@firmshake/core/gate";
 import { ignore } from "../answer-on-socket.ts";
-import { acceptedRequestIn, connectionOf, handshakeOf } from "../connection.ts";
+import { connectionOf, guardedIn } from "../connection.ts";
 import { makeLedger } from "./ledger.ts";
 import { type CountedParty, type Party, partyIn, partyOf } from "./party.ts";
 
@@ -18,9 +27,9 @@ export interface ViolationsOptions {
   readonly warnAt?: number;
   /** From how many points on new handshakes are refused with 429. Default 20. */
   readonly throttleAt?: number;
-  /** From how many points on `report` answers `closed`: whoever reports is to close the connection (1008). Default 40. */
+  /** From how many points on what is open is closed with 1008 `too_many_violations`. Default 40. */
   readonly closeAt?: number;
-  /** From how many points on `report` answers `banned`, and new handshakes are refused as such, for `banMs`. Default 80. */
+  /** From how many points on what is open is closed, and new handshakes are refused as `banned`, for `banMs`. Default 80. */
   readonly banAt?: number;
   /** How long it takes until half of the points are gone, in milliseconds. Default 60,000. */
   readonly halfLifeMs?: number;
@@ -53,15 +62,15 @@ export interface StandingEvent {
 /** What somebody did is added up, whichever server and connection it was on. Made by {@link violations}. */
 export interface Violations {
   /**
-   * Adds points to whoever is behind a request that a gate let in. Their level is the answer. Gates keep them out of new handshakes by it; the
-   * connection that is open is the application's to close.
+   * Adds points to whoever is behind a request that a gate let in. Their level is the answer; what follows from it, gates do: they refuse new
+   * handshakes, and close what is open.
    *
    * @param kind - Of the table of points, or of your own.
    * @throws {@link ConfigError} `ERR_FIRMSHAKE_NOT_GUARDED` where no gate let the request in.
    */
   readonly report: (request: object, kind: string, points?: number) => Standing;
   readonly standingOf: (party: Party) => Standing;
-  /** Bans at once; also for what other processes have found out. Default: for `banMs`. */
+  /** Bans at once, and closes what is open; also for what other processes have found out. Default: for `banMs`. */
   readonly ban: (party: Party, forMs?: number) => void;
   /** Forgets all points, and the ban. */
   readonly pardon: (party: Party) => void;
@@ -69,8 +78,8 @@ export interface Violations {
 
 /**
  * Adds up what clients do that is against the rules, in handshakes and in open connections: first the application is told, then new
- * handshakes are refused for a while, then connections are to be closed, then the client is banned. Points go by half-lives, so that who errs
- * now and then stays where it is.
+ * handshakes are refused for a while, then all connections of the client are closed, then it is banned. Points go by half-lives, so that who
+ * errs now and then stays where it is.
  *
  * Points are an identity's where one is known, else an address's: what a signed-in user does is not laid to others behind the same address.
  * Foreign origins give none: it is the visitor of a hostile page who would be banned.
@@ -90,8 +99,7 @@ export interface Violations {
  * attach(server, guard(origin(["https://app.example.com"])), { violations: conduct });
  * new WebSocketServer({ server }).on("connection", (socket, request) => {
  *   socket.on("message", (data) => {
- *     const standing = String(data).includes("casino") ? conduct.report(request, "spam") : "good";
- *     if (standing === "closed" || standing === "banned") socket.close(1008);
+ *     if (String(data).includes("casino")) conduct.report(request, "spam");
  *   });
  * });
  * ```
@@ -100,6 +108,7 @@ export function violations(options: ViolationsOptions = {}): Violations {
   const { levels, halfLifeMs, banMs, points, maxKeys, onStanding, now } =
     readViolationsOptions(options);
   const ledger = makeLedger(maxKeys, halfLifeMs);
+  const listeners = new Set<PartyListener>();
   const levelsBelowBan = levels.filter(({ standing }) => standing !== "banned");
   const throttleAt = levels.find(({ standing }) => standing === "throttled")?.from ?? Infinity;
 
@@ -120,8 +129,15 @@ export function violations(options: ViolationsOptions = {}): Violations {
     if (standing !== before) {
       const { address, subject } = party;
       tell({ standing, kind, points: Math.round(sum), address, subject });
+      if (isOver(standing)) closeAll(party);
     }
     return standing;
+  }
+
+  function closeAll({ key }: CountedParty): void {
+    for (const close of [...listeners]) {
+      close((identity, address) => partyOf(identity, parsePeerAddress(address)).key === key);
+    }
   }
 
   function tell(event: StandingEvent): void {
@@ -143,23 +159,35 @@ export function violations(options: ViolationsOptions = {}): Violations {
 
   const made = Object.freeze<Violations>({
     report: (request, kind, given) => {
-      const handshake = handshakeOf(acceptedRequestIn(request)) as Handshake;
-      return note(partyOf(handshake, connectionOf(request).identity), kind, given);
+      const { identity, clientAddress } = connectionOf(request);
+      const standing = note(partyOf(identity, parsePeerAddress(clientAddress)), kind, given);
+      // All others are, from when that level was reached.
+      if (isOver(standing)) guardedIn(request)?.closeFor("too_many_violations");
+      return standing;
     },
     standingOf: (party) => standingAt(partyIn(party).key, now()),
     ban: (party, forMs = banMs) => {
       const time = now();
-      ledger.ban(partyIn(party).key, time + forMs, time);
+      const counted = partyIn(party);
+      ledger.ban(counted.key, time + forMs, time);
+      closeAll(counted);
     },
     pardon: (party) => ledger.forget(partyIn(party).key),
   });
   conducts.set(made, {
     refusalFor: (handshake, identity) =>
-      ledger.size === 0 ? undefined : refusalOf(partyOf(handshake, identity).key),
+      ledger.size === 0
+        ? undefined
+        : refusalOf(partyOf(identity, forwardedOf(handshake).address).key),
     noteRefusal: (handshake, { code, reason }) => {
       // Who is kept out already is not kept out for longer by asking.
-      if (reason !== throttled) note(partyOf(handshake, handshake.identity), code);
+      if (reason === throttled) return;
+      note(partyOf(handshake.identity, forwardedOf(handshake).address), code);
     },
+    noteClose: (identity, address, code) =>
+      void note(partyOf(identity, parsePeerAddress(address)), code),
+    subscribe: (listener) => void listeners.add(listener),
+    unsubscribe: (listener) => void listeners.delete(listener),
   });
   return made;
 }
@@ -172,7 +200,20 @@ export interface Conduct {
     identity: Identity | undefined,
   ) => Refusal | undefined;
   readonly noteRefusal: (handshake: Handshake, refusal: Refusal) => void;
+  /** A connection was closed, for what it did perhaps. */
+  readonly noteClose: (
+    identity: Identity | undefined,
+    address: string | undefined,
+    code: CloseCode,
+  ) => void;
+  /** The listener is called when all connections of somebody are to be closed. */
+  readonly subscribe: (listener: PartyListener) => void;
+  readonly unsubscribe: (listener: PartyListener) => void;
 }
+
+/** Whether a connection is of whom it is about. */
+export type PartyTest = (identity: Identity | undefined, address: string | undefined) => boolean;
+type PartyListener = (isMeant: PartyTest) => void;
 
 const conducts = new WeakMap<Violations, Conduct>();
 
@@ -185,6 +226,8 @@ export function conductOf(given: Violations): Conduct {
     `attach: "violations" must be what violations({...}) makes.`,
   );
 }
+
+const isOver = (standing: Standing): boolean => standing === "closed" || standing === "banned";
 
 const banned = refuse("banned");
 const throttled = "too many violations";
@@ -210,6 +253,23 @@ const defaultPoints: Readonly<Record<string, number>> = {
   proof_invalid: 2,
   ticket_invalid: 2,
   rate_limited: 1,
+  // Closes.
+  protocol_error: 10,
+  too_many_fragments: 10,
+  message_too_big: 5,
+  message_rate_exceeded: 5,
+  byte_rate_exceeded: 5,
+  control_rate_exceeded: 5,
+  // What applications report of `@firmshake/messages`.
+  text_malformed: 5,
+  json_key_forbidden: 5,
+  json_too_deep: 5,
+  messages_faulty: 5,
+  json_malformed: 2,
+  json_key_duplicate: 2,
+  message_type_unknown: 2,
+  message_not_allowed: 2,
+  message_invalid: 1,
 };
 
 function readViolationsOptions(options: ViolationsOptions) {

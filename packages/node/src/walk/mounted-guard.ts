@@ -13,7 +13,7 @@ import {
   type Refusal,
   type Verdict,
 } from "@firmshake/core";
-import { isPromiseLike } from "@firmshake/core/gate";
+import { isPromiseLike, takeBackTerms, termsSoFar } from "@firmshake/core/gate";
 import { addPermit, handshakeOf, wasPermittedBy } from "../connection.ts";
 import { isAttached } from "../gate.ts";
 import { asksForPolling } from "../polling-request.ts";
@@ -99,9 +99,13 @@ function decideAfterwards(
   handshake: Handshake,
 ): MaybePromise<boolean> {
   if (wasPermittedBy(request, guard)) return true;
+  const before = termsSoFar(handshake);
   return settle(guard, handshake, (verdict) => {
-    if (!verdict.ok) throw errorOf(verdict.refusal);
-    addPermit(request, verdict.permit);
+    if (!verdict.ok) {
+      takeBackTerms(handshake, before);
+      throw errorOf(verdict.refusal);
+    }
+    addPermit(request, verdict.permit, before);
     return true;
   });
 }

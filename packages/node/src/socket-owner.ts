@@ -1,0 +1,18 @@
+import type { Duplex } from "node:stream";
+import { type CloseCode, closeKinds } from "@firmshake/core";
+import { closeSocket } from "./frames/close-socket.ts";
+import { makeStamp, type Stamp } from "./stamp.ts";
+
+/** What stands for the connection on a socket, and tells others when it is closed. */
+export interface SocketOwner {
+  /** False where there is nothing left to close. */
+  readonly closeFor: (code: CloseCode) => boolean;
+}
+
+export const ownerOf: Stamp<SocketOwner> = makeStamp<SocketOwner>();
+
+/** Closes a WebSocket for what it has done, by its owner where it has one. */
+export function closeFor(socket: Duplex, code: CloseCode): void {
+  if (ownerOf.of(socket)?.closeFor(code) === true) return;
+  closeSocket(socket, closeKinds[code].closeCode, code);
+}
