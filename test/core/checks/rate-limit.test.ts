@@ -158,7 +158,7 @@ describe("the key", () => {
   it("by identity is issuer and subject", async () => {
     expect(
       await keyOf({ key: "identity", name: "user" }, {}, identified("ann", { iss: "https://id" })),
-    ).toEqual(["user:https://id ann"]);
+    ).toEqual(["user:10 https://id ann"]);
     expect(await keyOf({ key: "identity" }, {}, identified("ann", { iss: 1 }))).toEqual([
       "handshakes: ann",
     ]);

@@ -149,9 +149,9 @@ describe("the subject that a token claims", () => {
   const inJose = (token: string): string | undefined => {
     try {
       const { iss, sub } = decodeJwt(token);
-      const claimed = `${iss} ${sub}`;
-      const isWhole = typeof iss === "string" && typeof sub === "string";
-      return isWhole && claimed.length <= 256 ? claimed : undefined;
+      if (typeof iss !== "string" || typeof sub !== "string") return undefined;
+      const claimed = `${iss.length} ${iss} ${sub}`;
+      return claimed.length <= 256 ? claimed : undefined;
     } catch {
       return undefined;
     }
