@@ -160,7 +160,7 @@ describe("the key", () => {
       await keyOf({ key: "identity", name: "user" }, {}, identified("ann", { iss: "https://id" })),
     ).toEqual(["user:10 https://id ann"]);
     expect(await keyOf({ key: "identity" }, {}, identified("ann", { iss: 1 }))).toEqual([
-      "handshakes: ann",
+      "handshakes:0  ann",
     ]);
     expect(await keyOf({ key: "identity" })).toBe("rate_key_invalid");
     expect(await keyOf({ key: "identity" }, {}, identified("a".repeat(257)))).toBe(
