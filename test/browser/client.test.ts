@@ -58,7 +58,7 @@ describe.skipIf(needed.isMissing)("the client in Chromium", { timeout: 60_000 },
         "/busy": guard(same, () => {
           visits++;
           const headers = [["Retry-After", "0"]] as const;
-          return refuse(visits < 3 ? "overloaded" : "forbidden", undefined, { headers });
+          return visits < 3 ? refuse("overloaded", undefined, { headers }) : refuse("forbidden");
         }),
       },
       { refuse: "auto" },
@@ -124,7 +124,7 @@ describe.skipIf(needed.isMissing)("the client in Chromium", { timeout: 60_000 },
     expect(await visit(page, "/busy", `{ reconnect: { baseMs: 5 } }`)).toEqual([
       ["reconnecting", 1013, "overloaded;retry=0"],
       ["reconnecting", 1013, "overloaded;retry=0"],
-      ["close", 3003, "forbidden;retry=0"],
+      ["close", 3003, "forbidden"],
     ]);
   });
 });

@@ -25,7 +25,8 @@ type Options = Partial<MessagesOptions<typeof types, "refuse" | "json">>;
 
 async function serve(options: Options = {}, transports: readonly string[] = ["websocket"]) {
   const server = createServer();
-  attach(server, guard(insecureAnyOrigin()));
+  // Room for what is to be found too long above.
+  attach(server, guard(insecureAnyOrigin()), { limits: { maxMessageBytes: 1_048_576 } });
   const io = new Server(server);
   onTestFinished(() => void io.close());
   const errors: unknown[] = [];
