@@ -165,8 +165,10 @@ export function addPermit(
   const { guarded, handshake } = acceptedAs(request);
   spendPermit(permit, handshake);
   extend(guarded, [handshake], [permit], termsSoFar(handshake).slice(before.length));
-  tightenFrames(request.socket, termsOf<LimitsTerm>(handshake, limitsKind));
-  countFor(request.socket, guarded.identity);
+  const { socket } = guarded;
+  if (socket === undefined) return;
+  tightenFrames(socket, termsOf<LimitsTerm>(handshake, limitsKind));
+  countFor(socket, guarded.identity);
 }
 
 /** Adds whom a message has authenticated after the hand-over. False where his tokens are worth nothing any more. */
@@ -175,7 +177,7 @@ export function addIdentity(request: IncomingMessage, identity: Identity): boole
   if (guarded.registry.isRevoked(identity)) return false;
   guarded.facts = Object.freeze({ ...guarded.facts, identity });
   guarded.registry.changed(guarded);
-  countFor(request.socket, identity);
+  if (guarded.socket !== undefined) countFor(guarded.socket, identity);
   return true;
 }
 

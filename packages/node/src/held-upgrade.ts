@@ -18,7 +18,7 @@ import {
 } from "@firmshake/core/gate";
 import { ignore } from "./answer-on-socket.ts";
 import { closingAnswer, type RefuseOption } from "./closing-answer.ts";
-import { rememberConnection } from "./connection.ts";
+import { handshakeOf, rememberConnection } from "./connection.ts";
 import type { Registry } from "./connections/registry.ts";
 import { revokedIn } from "./connections/revoked-refusal.ts";
 import { type DecisionEvent, type DecisionOutcome, loggablePath } from "./decision-event.ts";
@@ -244,7 +244,8 @@ function guardOpen(
   const rules = frameRulesFor(holding.limits, termsOf<LimitsTerm>(handshake, limitsKind));
   offerExtensions(target.request, rules.compression);
   if (target.ownSocket === undefined) {
-    guardFramesOnceAccepted(target.socket, rules);
+    const isFurther = handshakeOf(target.request) !== handshake;
+    guardFramesOnceAccepted(target.socket, rules, isFurther);
     countFor(target.socket, identity);
   }
   return (socket, head) => {

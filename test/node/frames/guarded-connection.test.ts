@@ -5,6 +5,7 @@ import type { Duplex } from "node:stream";
 import {
   allowWith,
   attach,
+  firstMessage,
   type GateOptions,
   guard,
   type Identity,
@@ -282,6 +283,66 @@ describe("a guard's word counts instead of the gate's", () => {
     client.send(clientFrame("x".repeat(length)));
     if (passes) await expect.poll(() => heard.map((text) => text.length)).toEqual([length]);
     else expect(closeIn(await client.closed)).toEqual([1009, "message_too_big"]);
+  });
+});
+
+describe("two gates, one behind the other, add up", () => {
+  const limited = (given: LimitsOptions) => guard(insecureAnyOrigin(), limits(given));
+
+  it.each<[string, Policy, GateOptions, Policy, GateOptions]>([
+    ["the inner guard's word", open, {}, limited({ maxMessageBytes: 10 }), {}],
+    ["the outer guard's word", limited({ maxMessageBytes: 10 }), {}, open, {}],
+    ["the inner gate's word", open, {}, open, { limits: { maxMessageBytes: 10 } }],
+    [
+      "the stricter of two",
+      limited({ maxMessageBytes: 10 }),
+      {},
+      limited({ maxMessageBytes: 500 }),
+      {},
+    ],
+  ])("%s", async (_, outer, outerOptions, inner, innerOptions) => {
+    const { port, heard, server } = await serve(inner, innerOptions);
+    attach(server, outer, outerOptions);
+    const client = await dialOpen(port);
+    client.send(textFrame("1234567890"));
+    await client.until("1234567890");
+    client.send(textFrame("12345678901"));
+    expect(closeIn(await client.closed)).toEqual([1009, "message_too_big"]);
+    expect(heard).toEqual(["1234567890"]);
+  });
+
+  it("for what comes with the handshake", async () => {
+    const { port, heard, server } = await serve(limited({ maxMessageBytes: 10 }));
+    attach(server, open);
+    const client = await dial(port);
+    client.send(Buffer.concat([Buffer.from(handshakeText()), textFrame("12345678901")]));
+    expect(closeIn(await client.closed)).toEqual([1009, "message_too_big"]);
+    expect(heard).toEqual([]);
+  });
+});
+
+describe("what is known after the hand-over alone", () => {
+  it("counts towards the identity that a first message has brought", async () => {
+    const server = createServer();
+    attach(server, open, { limits: { messagesPerIdentity: { limit: 3, windowMs: 60_000 } } });
+    const authenticate = firstMessage({ verify: (subject) => ({ subject }) });
+    new WebSocketServer({ server }).on("connection", async (webSocket, request) => {
+      await authenticate(webSocket, request);
+      webSocket.on("message", (data) => webSocket.send(String(data)));
+      webSocket.send("welcome");
+    });
+    const port = await listen(server);
+    const [one, two] = [await dialOpen(port), await dialOpen(port)] as const;
+    for (const client of [one, two]) {
+      client.send(textFrame("ada"));
+      await client.until("welcome");
+    }
+    for (const text of ["1", "2", "3"]) {
+      one.send(textFrame(text));
+      await one.until(text);
+    }
+    two.send(textFrame("4"));
+    expect(closeIn(await two.closed)).toEqual([1008, "message_rate_exceeded"]);
   });
 });
 

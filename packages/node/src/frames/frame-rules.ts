@@ -1,5 +1,5 @@
 import type { FrameRate, LimitsOptions } from "@firmshake/core";
-import type { LimitsTerm } from "@firmshake/core/gate";
+import { type LimitsTerm, limitsKind } from "@firmshake/core/gate";
 import { type IdentityBuckets, identityBuckets } from "./identity-buckets.ts";
 
 /** {@link LimitsOptions} as the meter reads them; shared by all connections that are held to the same. */
@@ -16,8 +16,9 @@ export interface FrameRules {
   readonly compression: "off" | "bounded" | "allow";
   readonly maxBufferedBytes: number;
   readonly bufferedGraceMs: number;
-  /** The gate's own word, to which guards may add later. */
+  /** What it was made of, to which guards and further gates may add later. */
   readonly ofGate: LimitsOptions;
+  readonly terms: readonly LimitsTerm[];
 }
 
 /** Each is explained in `docs/defaults.md`. */
@@ -56,13 +57,29 @@ export function frameRulesFor(ofGate: LimitsOptions, terms: readonly LimitsTerm[
   return found.rules;
 }
 
+/** Of a gate, and of one behind it: its own word is one more, since it did not let in for the other. */
+export const addedRules = ({ ofGate, terms }: FrameRules, behind: FrameRules): FrameRules =>
+  frameRulesFor(ofGate, [...terms, termOf(behind.ofGate), ...behind.terms]);
+
+const ownTerms = new WeakMap<LimitsOptions, LimitsTerm>();
+
+function termOf(limits: LimitsOptions): LimitsTerm {
+  const term = ownTerms.get(limits) ?? Object.freeze({ kind: limitsKind, limits });
+  ownTerms.set(limits, term);
+  return term;
+}
+
 function makeKnown(ofGate: LimitsOptions, terms: readonly LimitsTerm[]): Known {
   const said = terms.map(({ limits }) => limits).reduce(strictest, {});
   const limits = { ...defaultLimits, ...ofGate, ...said };
-  return { rules: rulesOf(limits, ofGate), further: new WeakMap() };
+  return { rules: rulesOf(limits, ofGate, terms), further: new WeakMap() };
 }
 
-function rulesOf(limits: Required<LimitsOptions>, ofGate: LimitsOptions): FrameRules {
+function rulesOf(
+  limits: Required<LimitsOptions>,
+  ofGate: LimitsOptions,
+  terms: readonly LimitsTerm[],
+): FrameRules {
   const rate = (given: FrameRate | 0): FrameRate | undefined => (given === 0 ? undefined : given);
   const bound = (given: number): number => (given === 0 ? Number.POSITIVE_INFINITY : given);
   const messages = rate(limits.messages);
@@ -83,6 +100,7 @@ function rulesOf(limits: Required<LimitsOptions>, ofGate: LimitsOptions): FrameR
     maxBufferedBytes: bound(limits.maxBufferedBytes),
     bufferedGraceMs: limits.bufferedGraceMs,
     ofGate,
+    terms,
   });
 }
 

@@ -5,7 +5,7 @@ import type { LimitsTerm } from "@firmshake/core/gate";
 import { closeFor } from "../socket-owner.ts";
 import { coarseNow } from "./coarse-clock.ts";
 import { FrameMeter, flags, meterOf, phases, rareOf } from "./frame-meter.ts";
-import { type FrameRules, frameRulesFor } from "./frame-rules.ts";
+import { addedRules, type FrameRules, frameRulesFor } from "./frame-rules.ts";
 import { followOutgoing } from "./outgoing-frames.ts";
 import { readFrames, reading } from "./read-frames.ts";
 import { noticeWrite, stopWatching } from "./slow-consumers.ts";
@@ -17,7 +17,7 @@ const { nextTick } = globalThis.process;
 
 /**
  * Puts a meter on a socket that is about to be handed over: what the client sends is read as frames, below whatever library there is, and the
- * library never sees a byte of a frame that violates the rules. Gates that stand one behind the other have one meter.
+ * library never sees a byte of a frame that violates the rules. Gates that stand one behind the other have one meter, and their rules add up.
  *
  * @param head - What came behind the handshake.
  * @returns what of it the library may see.
@@ -27,22 +27,34 @@ export function guardFrames(
   head: Buffer | undefined,
   rules: FrameRules,
 ): Buffer | undefined {
-  // By the gate in front of this one.
-  if (meterOf.of(socket) !== undefined) return head;
-  const meter = new FrameMeter(rules, 0);
-  meterOf.put(socket, meter);
-  intercept(socket);
+  const before = meterOf.of(socket);
+  if (before !== undefined) before.rules = addedRules(before.rules, rules);
+  // What the gate in front of this one has let pass is read once more, by the rules of both.
+  const meter = new FrameMeter(before?.rules ?? rules, 0);
+  if (before === undefined) {
+    meterOf.put(socket, meter);
+    intercept(socket);
+  }
   if (head === undefined || head.length === 0) return head;
   const end = readFrames(meter, head);
   settleRest(socket, meter, head, end);
   return end === head.length ? head : head.subarray(0, end);
 }
 
-/** The same for a socket that is HTTP's still: metered once the library has accepted on it. */
-export function guardFramesOnceAccepted(socket: Duplex, rules: FrameRules): void {
-  const isNew = meterOf.of(socket) === undefined;
-  meterOf.put(socket, new FrameMeter(rules, dormant));
-  if (isNew) intercept(socket);
+/**
+ * The same for a socket that is HTTP's still: metered once the library has accepted on it.
+ *
+ * @param isFurther - Whether a gate in front of this one has done so for the same request.
+ */
+export function guardFramesOnceAccepted(
+  socket: Duplex,
+  rules: FrameRules,
+  isFurther: boolean,
+): void {
+  const before = meterOf.of(socket);
+  const added = isFurther && before !== undefined ? addedRules(before.rules, rules) : rules;
+  meterOf.put(socket, new FrameMeter(added, dormant));
+  if (before === undefined) intercept(socket);
 }
 
 /** Holds a connection to what guards have said by now. */
