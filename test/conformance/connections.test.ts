@@ -8,6 +8,7 @@ import {
   insecureAnyOrigin,
   jwt,
   lifetime,
+  limits,
   maxConnections,
   renewal,
   requireScope,
@@ -84,6 +85,19 @@ describe.each(frameworks)("$name", (framework) => {
     expect(await short.closed).toBe("3000 token_expired;retry=0");
     clock.advance(30_000);
     expect(await long.closed).toBe("1001 max_age_reached");
+  });
+
+  it("holds the connections of a path to what its guard limits", async () => {
+    const { connect, gate } = await served(framework, [
+      jwt(tokens),
+      limits({ maxMessageBytes: 10 }),
+    ]);
+    const [calm, loud] = [await connect(), await connect()];
+    calm.client.send("1234567890");
+    loud.client.send("12345678901");
+    expect(await loud.closed).toBe("1009 message_too_big");
+    expect(calm.client.readyState).toBe(1);
+    await expect.poll(() => gate.connections.size).toBe(1);
   });
 
   it("takes a new token on an open connection", async () => {

@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { createServer } from "node:http";
 import {
   allow,
@@ -8,6 +9,7 @@ import {
   type Identity,
   identity,
   insecureAnyOrigin,
+  limits,
   origin,
   rateLimit,
   refuse,
@@ -213,6 +215,19 @@ describe.each(majors)("$major", ({ express }) => {
         echo(app, "/chat");
       });
       expect(await factsAt(port)).toEqual({ first: true, late: true });
+    });
+
+    it("limits of a guard that the first walk did not reach count from then on", async () => {
+      const port = await served((app) => {
+        app.get("/chat", guard(insecureAnyOrigin(), limits({ maxMessageBytes: 100 })));
+        app.use("/chat", guard(insecureAnyOrigin(), limits({ maxMessageBytes: 10 })));
+        echo(app, "/chat");
+      });
+      const socket = await openWebSocket(`ws://127.0.0.1:${port}/chat`);
+      expect(await echoOf(socket, "1234567890")).toBe("{}");
+      socket.send("12345678901");
+      const [code, reason] = await once(socket, "close");
+      expect([code, String(reason)]).toEqual([1009, "message_too_big"]);
     });
 
     it("a guard that refuses on the second walk keeps the handler from running", async () => {
