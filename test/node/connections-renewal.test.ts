@@ -197,6 +197,16 @@ describe("a new token", () => {
     expect(await isOpen(client)).toBe(true);
   });
 
+  it("that a check of the authorisation never decides on is not waited for longer than told", async () => {
+    const { request } = await connected();
+    const never: AnyCheck = () => new Promise(() => undefined);
+    const hanging = renewal({ verify, checks: [never], timeoutMs: 20 });
+    expect(await hanging(request, await tokenOf({}))).toMatchObject({
+      ok: false,
+      refusal: { code: "decision_timeout" },
+    });
+  });
+
   it("for what no gate has let in is a mistake", () => {
     expect(thrownBy(() => void renewal({ verify })({}, "any"))).toContain("NOT_GUARDED");
   });

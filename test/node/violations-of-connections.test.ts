@@ -1,6 +1,9 @@
+import type { Server } from "node:http";
 import { authenticated, message, messages } from "@firmshake/messages";
 import {
+  allow,
   allowWith,
+  attach,
   type Connection,
   connectionOf,
   guard,
@@ -17,7 +20,7 @@ import {
   refusalOf,
   textFrame,
 } from "../support/raw-client.ts";
-import { gatedWs } from "../support/server.ts";
+import { deferred, gatedWs } from "../support/server.ts";
 import { closeIn } from "../support/server-frames.ts";
 
 /** Whoever says so in a header, which is enough here. */
@@ -95,6 +98,31 @@ describe("what the meter closes for", () => {
     expect(conduct.standingOf({ address: "127.0.0.1" })).toBe("banned");
     expect(await refusalOf(port)).toMatchObject({ status: 403 });
   });
+});
+
+it("a close counts once, however many gates share the account", async () => {
+  const { wss, conduct, open } = await scene(anybody, { banAt: 20 });
+  attach(wss.options.server as Server, anybody, { violations: conduct });
+  const client = await open();
+  client.send(unmasked);
+  await client.closed;
+  expect(conduct.standingOf({ address: "127.0.0.1" })).toBe("good");
+});
+
+it("a ban refuses handshakes that are just being decided", async () => {
+  const decision = deferred<void>();
+  const { port, gate, conduct } = await scene(
+    guard(insecureAnyOrigin(), async () => {
+      await decision.promise;
+      return allow;
+    }),
+    {},
+  );
+  const answer = refusalOf(port);
+  await expect.poll(() => gate.pending).toBe(1);
+  conduct.ban({ address: "127.0.0.1" });
+  decision.resolve();
+  expect(await answer).toMatchObject({ status: 403, body: expect.stringContaining("banned") });
 });
 
 describe("whoever reaches the level", () => {

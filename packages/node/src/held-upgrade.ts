@@ -207,8 +207,7 @@ function conclude(held: Held, given: Ruling): boolean {
   const ruling = redeemRuling(given, handshake);
   if (ruling.outcome === "permitted") {
     if (target.isGone()) return abandon(held, ruling);
-    const known = handshake.identity;
-    const unwelcome = known && holding.conduct?.refusalFor(handshake, known);
+    const unwelcome = holding.conduct?.refusalFor(handshake, handshake.identity);
     if (unwelcome !== undefined) return refuseWith(held, unwelcome, ruling);
     if (target.isBodyTouched()) return refuseWith(held, bodyTouched, ruling);
     if (target.earlyBytes() > holding.maxEarlyBytes) {

@@ -252,8 +252,10 @@ export class Registry implements Iterable<GuardedSocket> {
 
   #tell(guarded: GuardedSocket, closing: Closing, address: string | undefined): void {
     const { view, path, identity, acceptedAt } = guarded;
-    for (const { conduct } of this.#hooks) {
-      if (closing.code !== undefined) conduct?.noteClose(identity, address, closing.code);
+    if (closing.code !== undefined) {
+      // Gates may share one.
+      const conducts = new Set([...this.#hooks].map(({ conduct }) => conduct));
+      for (const conduct of conducts) conduct?.noteClose(identity, address, closing.code);
     }
     for (const { onClose } of this.#hooks) {
       if (onClose === undefined) continue;
