@@ -180,8 +180,10 @@ class OpeningHandshake implements Handshake {
     return this.#forwarded().address?.text;
   }
 
+  /** Without trusted proxies nobody needs the peer's address for it: Node asks the system, and keeps the answer with the socket. */
   get scheme(): "ws" | "wss" {
-    return this.#forwarded().isSecure ? "wss" : "ws";
+    const isSecure = this.#trust === undefined ? this.tls !== undefined : this.#forwarded().isSecure;
+    return isSecure ? "wss" : "ws";
   }
 
   get tls(): TlsFacts | undefined {

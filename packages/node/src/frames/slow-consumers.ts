@@ -62,13 +62,13 @@ function look(): void {
 /** Some libraries keep what they cannot write: then too little waits here, but none of it leaves. */
 function judge(socket: Duplex, meter: FrameMeter, time: number): void {
   const { writableLength } = socket;
-  const rare = rareOf(meter);
+  const { rare } = meter;
   if (writableLength === 0) {
-    rare.slow = undefined;
+    if (rare !== undefined) rare.slow = undefined;
     stopWatching(socket, meter);
     return;
   }
-  const { slow } = rare;
+  const slow = rare?.slow;
   const { maxBufferedBytes, bufferedGraceMs } = meter.rules;
   if (slow !== undefined && time < slow.since + bufferedGraceMs) return;
   const queue = queueOf(socket);
@@ -80,7 +80,7 @@ function judge(socket: Duplex, meter: FrameMeter, time: number): void {
       return;
     }
   }
-  rare.slow = { since: time, waiting: writableLength, queue, writtenSince: 0 };
+  rareOf(meter).slow = { since: time, waiting: writableLength, queue, writtenSince: 0 };
 }
 
 /** What of one long write has not left yet: Node's own socket timeout goes by the same. Undefined where it cannot be told. */
