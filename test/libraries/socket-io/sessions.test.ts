@@ -68,7 +68,7 @@ describe("a session of a real client", () => {
   });
 
   it("is refused its next poll once the token has expired", async () => {
-    const short = await tokenOf(claims({ exp: seconds() + 1 }));
+    const short = await tokenOf(claims({ exp: seconds() + 2 }));
     const { port } = await socketIo(policy);
     const headers = { Authorization: `Bearer ${short}` };
     const sid = sidIn(await poll(port, { headers }));
