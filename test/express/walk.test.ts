@@ -481,7 +481,7 @@ describe.each(majors)("$major", ({ express }) => {
           process.nextTick(() => {
             const { _httpMessage: message } = socket as { _httpMessage?: unknown };
             seen.resolve({
-              listeners: listenersOn(socket, app !== undefined),
+              listeners: listenersOn(socket),
               flowing: socket.readableFlowing,
               message: message ?? null,
             });

@@ -172,7 +172,7 @@ describe.each(libraries)("$library", ({ library }) => {
       });
       const client = await openWebSocket(`ws://127.0.0.1:${port}/chat`);
       const { socket } = accepted[0] as IncomingMessage;
-      const counts = listenersOn(socket, isGated);
+      const counts = listenersOn(socket);
       client.terminate();
       return counts.toSorted();
     };

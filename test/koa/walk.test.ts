@@ -662,7 +662,7 @@ describe.each(majors)("$major", ({ Koa }) => {
           process.nextTick(() => {
             const { _httpMessage: message } = socket as { _httpMessage?: unknown };
             seen.resolve({
-              listeners: listenersOn(socket, app !== undefined),
+              listeners: listenersOn(socket),
               flowing: socket.readableFlowing,
               message: message ?? null,
             });

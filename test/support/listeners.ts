@@ -1,12 +1,8 @@
 import type { EventEmitter } from "node:events";
 
-/** How many listen to what, but for the one by which a gate hears of a socket's end. */
+/** How many listen to what. */
 export function listenersOn(
   socket: EventEmitter,
-  isGated: boolean,
 ): readonly (readonly [name: string, count: number])[] {
-  return socket.eventNames().map((event) => {
-    const name = String(event);
-    return [name, socket.listenerCount(event) - Number(isGated && name === "close")];
-  });
+  return socket.eventNames().map((event) => [String(event), socket.listenerCount(event)]);
 }

@@ -7,6 +7,8 @@ import { makeStamp, type Stamp } from "./stamp.ts";
 export interface SocketOwner {
   /** False where there is nothing left to close. */
   readonly closeFor: (code: CloseCode) => boolean;
+  /** The socket is destroyed. Called at once, and by the meter: a listener of its own would weigh more than half of what else there is. */
+  readonly leave: () => void;
 }
 
 export const ownerOf: Stamp<SocketOwner> = makeStamp<SocketOwner>();

@@ -182,7 +182,8 @@ class OpeningHandshake implements Handshake {
 
   /** Without trusted proxies nobody needs the peer's address for it: Node asks the system, and keeps the answer with the socket. */
   get scheme(): "ws" | "wss" {
-    const isSecure = this.#trust === undefined ? this.tls !== undefined : this.#forwarded().isSecure;
+    const isSecure =
+      this.#trust === undefined ? this.tls !== undefined : this.#forwarded().isSecure;
     return isSecure ? "wss" : "ws";
   }
 

@@ -77,8 +77,9 @@ export function drainRegistry(
     const terminate = (): void => {
       for (const { socket } of registry) {
         if (socket === undefined || socket.destroyed) continue;
-        socket.destroy();
+        // It may be the last one, and then all is said.
         terminated++;
+        socket.destroy();
       }
     };
     registry.whenEmpty(() => {

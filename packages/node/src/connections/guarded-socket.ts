@@ -47,8 +47,6 @@ interface Rare {
   isOver?: boolean;
   /** When it is to be asked about again. */
   revalidateAt?: number;
-  /** When the client's last message was noticed, where that matters. */
-  data?: { seen: number; heardAt: number };
   /** Ends the question that is open. */
   question?: AbortController;
 }
@@ -76,11 +74,9 @@ export class GuardedSocket implements Due, SocketOwner {
   place = -1;
   /** When its age is over; 0 where that is never. */
   endsAt = 0;
-  /** When something had come that had not the time before, and how much it was by then. */
+  /** When something had come, and when a message's frame, that had not the time before. */
   heardAt = 0;
-  heardBytes = 0;
-  /** Whether a ping is out. */
-  isAsked = false;
+  spokenAt = 0;
   rare: Rare | undefined = undefined;
   #view: Connection | undefined = undefined;
 
@@ -142,6 +138,10 @@ export class GuardedSocket implements Due, SocketOwner {
 
   closeFor(code: CloseCode): boolean {
     return this.registry.close(this, closingBy(code));
+  }
+
+  leave(): void {
+    this.registry.remove(this);
   }
 
   wasLetInBy(decide: object): boolean {

@@ -12,7 +12,7 @@ import { ignore } from "../answer-on-socket.ts";
 import { loggablePath } from "../decision-event.ts";
 import { closeSocket } from "../frames/close-socket.ts";
 import { preciseNow } from "../frames/coarse-clock.ts";
-import { meterOf } from "../frames/frame-meter.ts";
+import { type FrameMeter, flags, meterOf, takeFlag } from "../frames/frame-meter.ts";
 import { sendPing } from "../frames/send-ping.ts";
 import { ownerOf } from "../socket-owner.ts";
 import type { Conduct, PartyTest } from "../violations/violations.ts";
@@ -171,14 +171,12 @@ export class Registry implements Iterable<GuardedSocket> {
     }
     if (this.size === 0) this.#onFirst();
     const now = this.#now();
-    guarded.heardAt = now;
-    guarded.heardBytes = bytesReadFrom(socket);
+    guarded.heardAt = guarded.spokenAt = now;
     this.setAge(guarded, now);
     guarded.dueAt = this.#dueAt(guarded, now);
     this.#open.add(guarded);
     ownerOf.put(socket, guarded);
-    if (response === undefined) socket.on("close", onSocketClose);
-    else response.once("close", () => this.remove(guarded));
+    response?.once("close", () => this.remove(guarded));
     this.#wakeBy(guarded.dueAt, now);
   }
 
@@ -336,7 +334,7 @@ export class Registry implements Iterable<GuardedSocket> {
   /** Carries out what is due, and says when to look again: later, in any case. */
   #look(guarded: GuardedSocket, now: number): void {
     const { socket, rules, rare } = guarded;
-    // A library may have taken the listener away.
+    // Not by its own `destroy`.
     if (socket === undefined || socket.destroyed) return this.remove(guarded);
     const code = guarded.isClosing ? undefined : this.#overdue(guarded, now);
     if (code !== undefined) {
@@ -366,28 +364,25 @@ export class Registry implements Iterable<GuardedSocket> {
     if (this.#expiryIn(identity, rules) <= 0) return "token_expired";
     if (endsAt !== 0 && endsAt <= now) return "max_age_reached";
     // What has come while the process was kept from it is read before the next turn.
-    const isIdle = rules.idleMs > 0 && dataHeardAt(guarded, now) + rules.idleMs <= now;
+    const isIdle = rules.idleMs > 0 && spokenAt(guarded, now) + rules.idleMs <= now;
     if (isIdle && !this.#isLate) return "idle_timeout";
     if (rules.pingIntervalMs === 0) return undefined;
-    const bytes = bytesReadFrom(socket);
+    const meter = meterOf.of(socket);
     // What nobody reads is not seen to come: where reading is paused, and where the process itself was kept from it.
-    if (bytes !== guarded.heardBytes || isPaused(socket) || this.#isLate) {
-      guarded.heardBytes = bytes;
-      guarded.heardAt = Math.max(
-        now - silenceSince(meterOf.of(socket)?.lastByteAt),
-        guarded.heardAt,
-      );
-      if (isPaused(socket) || this.#isLate) guarded.heardAt = now;
-      guarded.isAsked = false;
+    const isDeaf = isPaused(socket) || this.#isLate;
+    if (takeFlag(meter, flags.heard) || isDeaf) {
+      const silenceMs = isDeaf ? 0 : silenceSince(meter?.lastByteAt);
+      guarded.heardAt = Math.max(now - silenceMs, guarded.heardAt);
+      takeFlag(meter, flags.asked);
       if (guarded.heardAt + rules.pingIntervalMs > now) return undefined;
     }
-    if (guarded.isAsked) {
+    if (isAsked(meter)) {
       return guarded.heardAt + rules.pongTimeoutMs <= now ? "ping_timeout" : undefined;
     }
     if (guarded.heardAt + rules.pingIntervalMs > now) return undefined;
     // From now on the time for the answer runs.
     guarded.heardAt = now;
-    guarded.isAsked = sendPing(socket as Duplex, "");
+    sendPing(socket as Duplex, "");
     return undefined;
   }
 
@@ -397,12 +392,12 @@ export class Registry implements Iterable<GuardedSocket> {
   }
 
   #dueAt(guarded: GuardedSocket, now: number): number {
-    const { endsAt, rules, identity, rare, heardAt, isAsked } = guarded;
+    const { endsAt, rules, identity, rare, heardAt, socket } = guarded;
     let leftMs = Math.min(horizonMs, this.#expiryIn(identity, rules));
     if (endsAt !== 0) leftMs = Math.min(leftMs, endsAt - now);
-    if (rules.idleMs > 0) leftMs = Math.min(leftMs, dataHeardAt(guarded, now) + rules.idleMs - now);
+    if (rules.idleMs > 0) leftMs = Math.min(leftMs, spokenAt(guarded, now) + rules.idleMs - now);
     if (rules.pingIntervalMs > 0) {
-      const silenceMs = isAsked ? rules.pongTimeoutMs : rules.pingIntervalMs;
+      const silenceMs = isAsked(meterOf.of(socket)) ? rules.pongTimeoutMs : rules.pingIntervalMs;
       leftMs = Math.min(leftMs, heardAt + silenceMs - now);
     }
     if (rare?.revalidateAt !== undefined) leftMs = Math.min(leftMs, rare.revalidateAt - now);
@@ -434,11 +429,6 @@ export function guardedOnSocket(socket: unknown): GuardedSocket | undefined {
   return owner instanceof GuardedSocket ? owner : undefined;
 }
 
-function onSocketClose(this: Duplex): void {
-  const guarded = guardedOnSocket(this);
-  guarded?.registry.remove(guarded);
-}
-
 function releaseTerms(guarded: GuardedSocket): void {
   const { terms, rare } = guarded;
   if (rare !== undefined) delete rare.terms;
@@ -448,23 +438,20 @@ function releaseTerms(guarded: GuardedSocket): void {
 /**
  * When the client has last sent a message's frame, by the registry's clock. Asked for at least as often as that can be too long ago.
  */
-function dataHeardAt(guarded: GuardedSocket, now: number): number {
-  const lastDataAt = meterOf.of(guarded.socket)?.lastDataAt ?? 0;
-  const rare = guarded.raritiesOf();
-  if (rare.data === undefined) rare.data = { seen: lastDataAt, heardAt: now };
-  else if (rare.data.seen !== lastDataAt) {
-    rare.data.heardAt = Math.max(now - silenceSince(lastDataAt), rare.data.heardAt);
-    rare.data.seen = lastDataAt;
+function spokenAt(guarded: GuardedSocket, now: number): number {
+  const meter = meterOf.of(guarded.socket);
+  if (takeFlag(meter, flags.spoken)) {
+    guarded.spokenAt = Math.max(now - silenceSince(meter?.lastDataAt), guarded.spokenAt);
   }
-  return rare.data.heardAt;
+  return guarded.spokenAt;
 }
 
 /** How long ago that was, by the clock of the meters. */
 const silenceSince = (at: number | undefined): number =>
   at === undefined ? 0 : Math.max(preciseNow() - at, 0);
 
-/** Undefined for a stream that does not count. */
-const bytesReadFrom = (socket: Duplex | undefined): number =>
-  (socket as { readonly bytesRead?: number } | undefined)?.bytesRead ?? 0;
+/** Whether a ping is out. */
+const isAsked = (meter: FrameMeter | undefined): boolean =>
+  meter !== undefined && (meter.flags & flags.asked) !== 0;
 
 const isPaused = (socket: Duplex | undefined): boolean => socket?.readableFlowing === false;

@@ -18,10 +18,9 @@ export class FrameMeter {
   byteLevel = 0;
   controlLevel = 0;
   countedAt = 0;
-  /** In milliseconds of `coarseNow`: when the client was last heard of, has last sent a message's frame, a pong. */
+  /** In milliseconds of `coarseNow`: when the client was last heard of, has last sent a message's frame. */
   lastByteAt: number;
   lastDataAt: number;
-  lastPongAt = 0;
   /** Where the library is in what it writes: one of {@link phases}. */
   outPhase: number = phases.answer;
   /** Of the payload of the library's frame; while its length is read, what is read of it. */
@@ -83,7 +82,19 @@ export const flags = {
   dormant: 32,
   /** It was written to since somebody looked whether what waits gets away. */
   watched: 64,
+  /** Bytes, a message's frame, have come since somebody has taken note of it. */
+  heard: 128,
+  spoken: 256,
+  /** A ping of ours is out, as far as somebody wants to know. */
+  asked: 512,
 } as const;
+
+/** Whether it was up, and takes it down. */
+export function takeFlag(meter: FrameMeter | undefined, flag: number): boolean {
+  if (meter === undefined || (meter.flags & flag) === 0) return false;
+  meter.flags &= ~flag;
+  return true;
+}
 
 /** Where a library is: in its answer to the handshake, then in frames (RFC 6455 §5.2). */
 export const phases = {

@@ -2,7 +2,7 @@ import { Buffer } from "node:buffer";
 import type { Duplex } from "node:stream";
 import type { Identity } from "@firmshake/core";
 import type { LimitsTerm } from "@firmshake/core/gate";
-import { closeFor } from "../socket-owner.ts";
+import { closeFor, ownerOf } from "../socket-owner.ts";
 import { coarseNow } from "./coarse-clock.ts";
 import { FrameMeter, flags, meterOf, phases, rareOf } from "./frame-meter.ts";
 import { addedRules, type FrameRules, frameRulesFor } from "./frame-rules.ts";
@@ -11,7 +11,7 @@ import { readFrames, reading } from "./read-frames.ts";
 import { noticeWrite, stopWatching } from "./slow-consumers.ts";
 import { surviveErrors } from "./survive-errors.ts";
 
-const { corked, dormant, over } = flags;
+const { corked, dormant, heard, over } = flags;
 // Taken at load: tests of applications replace the globals by faked ones.
 const { nextTick } = globalThis.process;
 
@@ -122,6 +122,7 @@ function methodsOver({ push, write, destroy }: Base): PropertyDescriptorMap {
         }
         const bytes = withHeld(meter, bytesOf(chunk, encoding) ?? nothing);
         meter.lastByteAt = coarseNow();
+        meter.flags |= heard;
         const end = readFrames(meter, bytes);
         if (end === bytes.length) {
           return reading.frames < 2 ? push.call(this, bytes) : pushCorked(this, push, meter, bytes);
@@ -166,7 +167,9 @@ function methodsOver({ push, write, destroy }: Base): PropertyDescriptorMap {
         stopWatching(this, meter);
         // An error that nobody listens for would end the process.
         const told = this.listenerCount("error") === 0 ? undefined : error;
-        return Reflect.apply(destroy, this, [told, callback]);
+        Reflect.apply(destroy, this, [told, callback]);
+        ownerOf.of(this)?.leave();
+        return this;
       },
       writable: true,
       configurable: true,

@@ -10,7 +10,7 @@ export const reading: {
   violation: CloseCode | undefined;
 } = { frames: 0, violation: undefined };
 
-const { inMessage, over, deflate, extended } = flags;
+const { inMessage, over, deflate, extended, spoken } = flags;
 
 /**
  * Reads frame headers (RFC 6455 §5.2) and steps over what is between them.
@@ -53,7 +53,6 @@ export function readFrames(meter: FrameMeter, bytes: Uint8Array): number {
       if (rules.controlFrames !== undefined && !takeControl(meter, rules.controlFrames)) {
         return stop("control_rate_exceeded", at);
       }
-      if (opcode === 10) meter.lastPongAt = coarseNow();
     } else {
       if (payload === 126) {
         if (at + 4 > end) return at;
@@ -148,7 +147,7 @@ function countData(
   }
   meter.messageBytes = isLast ? 0 : messageBytes;
   meter.fragments = isLast ? 0 : fragments;
-  meter.flags = isLast ? meter.flags & ~inMessage : meter.flags | inMessage;
+  meter.flags = spoken | (isLast ? meter.flags & ~inMessage : meter.flags | inMessage);
   return undefined;
 }
 

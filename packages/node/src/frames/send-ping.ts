@@ -1,6 +1,6 @@
 import { Buffer } from "node:buffer";
 import type { Duplex } from "node:stream";
-import { meterOf, phases, rareOf } from "./frame-meter.ts";
+import { flags, meterOf, phases, rareOf } from "./frame-meter.ts";
 
 /** RFC 6455 §5.5. */
 const maxPayloadBytes = 125;
@@ -25,6 +25,7 @@ export function sendPing(socket: Duplex, payload: string): boolean {
   const send = (): void => {
     if (meter.outPhase === phases.between) socket.write(frame);
   };
+  meter.flags |= flags.asked;
   if (outPhase === phases.between) send();
   else rareOf(meter).atBoundary = send;
   return true;
