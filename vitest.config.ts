@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
 
 // Tests run the sources themselves: the condition is in each package's exports, so there is no build in between.
@@ -16,5 +17,7 @@ export default defineConfig({
       reporter: ["text-summary", "json-summary", "html"],
     },
     testTimeout: 20_000,
+    // Most tests wait for sockets: on a small machine more of them go at a time than there are cores.
+    maxWorkers: Math.max(4, availableParallelism()),
   },
 });

@@ -21,7 +21,6 @@ import { answerIn, dial } from "../support/raw-client.ts";
 import { connectionsOf, deferred } from "../support/server.ts";
 import { captureThrown } from "../support/thrown.ts";
 import { wsClient } from "./client.ts";
-import { frameBehaviours } from "./frame-behaviours.ts";
 import type { BehaviourId, Library } from "./library.ts";
 import { closeFrame, earlyFrames, handshakeFor, sayByHand, serve } from "./serve.ts";
 
@@ -316,7 +315,6 @@ export const behaviours: readonly Behaviour[] = [
       expect(bare.log.length).toBeGreaterThan(8);
     },
   },
-  ...frameBehaviours,
 ];
 
 /** What can be seen of a library from both sides, from the first handshake to the last socket. */

@@ -198,16 +198,17 @@ export const frameBehaviours: readonly Behaviour[] = [
     heading: "slow readers",
     title: "a client that does not read while the application writes on is closed",
     verify: async (library) => {
-      const { server, port } = await serve(library, {
+      const { server, port, closes } = await serve(library, {
         limits: { maxBufferedBytes: 500_000, bufferedGraceMs: 200 },
       });
       const client = await openByHand(library, port, true);
-      const long = library.frameOf("x".repeat(100));
-      const text = Buffer.concat(Array.from({ length: 500 }, () => long));
+      const long = library.frameOf("x".repeat(10_000));
+      const text = Buffer.concat(Array.from({ length: 20 }, () => long));
       const sending = setInterval(() => client.socket.write(text), 1);
       // Behind a proxy the application may hear of it much later.
       await expect.poll(() => connectionsOf(server), { timeout: 10_000 }).toBe(0);
       clearInterval(sending);
+      expect(closes.map(({ code }) => code)).toEqual(["slow_consumer"]);
       await expectServed(library, port);
     },
   },

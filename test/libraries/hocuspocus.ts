@@ -2,6 +2,7 @@ import { HocuspocusProvider, HocuspocusProviderWebsocket } from "@hocuspocus/pro
 import { Server } from "@hocuspocus/server";
 import { onTestFinished } from "vitest";
 import { WebSocket } from "ws";
+import { maskedFrame } from "../support/raw-client.ts";
 import { connecting } from "./client.ts";
 import type { Library } from "./library.ts";
 
@@ -73,8 +74,13 @@ function frame(name: string, kinds: readonly number[], text: string): Buffer {
     name.length,
     ...Buffer.from(name),
     ...kinds,
-    text.length,
+    ...lengthOf(text),
     ...Buffer.from(text),
   ]);
-  return Buffer.concat([Buffer.from([0x82, 0x80 | payload.length, 0, 0, 0, 0]), payload]);
+  return maskedFrame(0x82, payload);
+}
+
+/** Seven bits in each byte, the last ones first. */
+function lengthOf({ length }: string): readonly number[] {
+  return length < 128 ? [length] : [0x80 | (length & 127), length >> 7];
 }

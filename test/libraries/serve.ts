@@ -2,6 +2,7 @@ import type { Server } from "node:http";
 import {
   type AnyCheck,
   attach,
+  type CloseEvent,
   type DecisionEvent,
   type Gate,
   guard,
@@ -34,6 +35,8 @@ export interface Serving {
   /** What the library gave the application of each connection. */
   readonly requests: readonly object[];
   readonly decisions: readonly DecisionEvent[];
+  /** Those that the gate has closed. */
+  readonly closes: readonly CloseEvent[];
   /** How many handshakes wait for a decision. */
   readonly pending: () => number;
 }
@@ -47,9 +50,14 @@ export async function serve(library: Library, options: ServeOptions = {}): Promi
   const log: string[] = [];
   const requests: object[] = [];
   const decisions: DecisionEvent[] = [];
+  const closes: CloseEvent[] = [];
   let gate: Gate | undefined;
   const put = (server: Server): void => {
-    gate = attach(server, policy, { limits, onDecision: (event) => decisions.push(event) });
+    gate = attach(server, policy, {
+      limits,
+      onDecision: (event) => decisions.push(event),
+      onClose: (event) => closes.push(event),
+    });
   };
 
   const app = {
@@ -71,7 +79,16 @@ export async function serve(library: Library, options: ServeOptions = {}): Promi
   // By then the server may be closed already, which some libraries complain of.
   onTestFinished(() => close().then(undefined, () => undefined) as Promise<void>);
   const port = await listen(server);
-  return { server, port, close, log, requests, decisions, pending: () => gate?.pending ?? 0 };
+  return {
+    server,
+    port,
+    close,
+    log,
+    requests,
+    decisions,
+    closes,
+    pending: () => gate?.pending ?? 0,
+  };
 }
 
 /** The handshake of the library's client, by hand. */

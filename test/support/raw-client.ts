@@ -157,6 +157,12 @@ export async function statusOf(
 
 /** A masked text frame of fewer than 126 bytes (RFC 6455 §5.2), as clients send them. */
 export function textFrame(text: string): Buffer {
-  const payload = Buffer.from(text);
-  return Buffer.concat([Buffer.from([0x81, 0x80 | payload.length, 0, 0, 0, 0]), payload]);
+  return maskedFrame(0x81, Buffer.from(text));
+}
+
+/** With a mask of zeros, and up to 65,535 bytes (RFC 6455 §5.2). */
+export function maskedFrame(first: number, payload: Buffer): Buffer {
+  const { length } = payload;
+  const announced = length < 126 ? [0x80 | length] : [0x80 | 126, length >> 8, length & 0xff];
+  return Buffer.concat([Buffer.from([first, ...announced, 0, 0, 0, 0]), payload]);
 }
