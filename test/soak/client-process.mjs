@@ -97,6 +97,8 @@ async function openClient(token, localAddress) {
   const waiting = new Map();
   let rest = Buffer.alloc(0);
   let hasLeft = false;
+  let isWithinFrame = false;
+  const pongs = [];
   const closed = new Promise((resolve) => socket.once("close", resolve));
 
   /** What was sent has to come back. */
@@ -111,6 +113,11 @@ async function openClient(token, localAddress) {
         resolve(text);
       });
     });
+
+  function pong(payload) {
+    if (isWithinFrame) pongs.push(frame(0x8a, payload));
+    else socket.write(frame(0x8a, payload));
+  }
 
   const client = {
     closeCode: undefined,
@@ -133,9 +140,11 @@ async function openClient(token, localAddress) {
         socket.write(frame(0x80, Buffer.from(nonce.slice(5))));
       } else if (kind === 2) {
         const bytes = frame(0x81, Buffer.from(nonce));
+        isWithinFrame = true;
         socket.write(bytes.subarray(0, 3));
         await new Promise(setImmediate);
-        socket.write(bytes.subarray(3));
+        socket.write(Buffer.concat([bytes.subarray(3), ...pongs.splice(0)]));
+        isWithinFrame = false;
       } else if (kind === 3) {
         socket.write(frame(0x81, Buffer.from(`renew ${nonce} ${token}`)));
         if ((await answers[0]) === `${nonce} true`) told.renewed++;
@@ -161,7 +170,7 @@ async function openClient(token, localAddress) {
         const text = next.payload.toString();
         takeOut(waiting, text.split(" ")[0])?.(text);
       }
-      if (next.opcode === 9) socket.write(frame(0x8a, next.payload));
+      if (next.opcode === 9) pong(next.payload);
       if (next.opcode === 8 && !hasLeft) {
         hasLeft = true;
         client.closeCode = next.payload.readUInt16BE(0);
