@@ -34,7 +34,6 @@ export interface PolicyWords extends AuthenticationWords {
   readonly closeOnExpiry: boolean | undefined;
   readonly maxConnectionSeconds: number | undefined;
   readonly connections: ConnectionsWords | undefined;
-  readonly idleSeconds: number | undefined;
   readonly maxMessageBytes: number | undefined;
   readonly maxFragments: number | undefined;
   readonly messages: TrafficWords | undefined;
@@ -269,7 +268,6 @@ const policyWords = record<Omit<PolicyWords, "later">>({
       evicts: optional(flag),
     }),
   ),
-  idleSeconds: optional(number),
   maxMessageBytes: optional(number),
   maxFragments: optional(number),
   messages: optional(trafficWords),

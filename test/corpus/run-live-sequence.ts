@@ -43,7 +43,6 @@ export const liveWords: readonly (keyof PolicyWords)[] = [
   "closeOnExpiry",
   "maxConnectionSeconds",
   "connections",
-  "idleSeconds",
   "maxMessageBytes",
   "maxFragments",
   "messages",
@@ -117,10 +116,11 @@ interface LiveClient {
 /** Where handshakes that are begun wait, behind everything else. */
 interface Pause {
   readonly check: Check;
-  /** The next handshake is to wait. Resolves when it does. */
-  readonly next: () => Promise<void>;
-  /** Lets go of the one that has waited for longest. */
-  readonly release: () => void;
+  /** The next handshake is to wait, under this name. Resolves when it does. */
+  readonly next: (name: string) => Promise<void>;
+  readonly isWaiting: (name: string) => boolean;
+  /** Lets it go on. */
+  readonly release: (name: string) => void;
 }
 
 async function serve(
@@ -175,20 +175,27 @@ async function serve(
 }
 
 function makePause(): Pause {
-  const waiting: (() => void)[] = [];
-  let begun: (() => void) | undefined;
+  const waiting = new Map<string, () => void>();
+  let begun: { readonly name: string; readonly resolve: () => void } | undefined;
   return {
     check: () => {
       if (begun === undefined) return allow;
-      begun();
+      const { name, resolve } = begun;
       begun = undefined;
-      return new Promise((resolve) => void waiting.push(() => resolve(allow)));
+      resolve();
+      return new Promise((go) => void waiting.set(name, () => go(allow)));
     },
-    next: () =>
+    next: (name) =>
       new Promise((resolve) => {
-        begun = resolve;
+        begun = { name, resolve };
       }),
-    release: () => waiting.shift()?.(),
+    isWaiting: (name) => waiting.has(name),
+    release: (name) => {
+      const go = waiting.get(name);
+      if (go === undefined) throw new WordError(`steps: "${name}" has not begun`);
+      waiting.delete(name);
+      go();
+    },
   };
 }
 
@@ -202,12 +209,11 @@ const onFakedTime =
 
 /** A rule that the policy does not name is off. */
 function guardsOfConnections(policy: PolicyWords): readonly AnyCheck[] {
-  const { closeOnExpiry, maxConnectionSeconds = 0, connections, idleSeconds = 0 } = policy;
+  const { closeOnExpiry, maxConnectionSeconds = 0, connections } = policy;
   return [
     lifetime({
       maxAgeMs: maxConnectionSeconds * 1_000,
       maxAgeJitter: 0,
-      idleMs: idleSeconds * 1_000,
       pingIntervalMs: 0,
       ...(closeOnExpiry === true ? {} : { insecureIgnoreExpiry: true }),
     }),
@@ -253,7 +259,7 @@ async function take(
   if (client === undefined) throw new WordError(`steps: nobody is called "${step.as}"`);
   switch (step.do) {
     case "finish":
-      live.pause.release();
+      live.pause.release(step.as ?? "");
       return answerTo(live, step, client);
     case "send":
       return send(client, step);
@@ -297,7 +303,7 @@ function open(live: Live, step: Step, request: FullRequest): Promise<string | un
 
 async function begin(live: Live, step: Step, request: FullRequest): Promise<undefined> {
   await inTime(() => {
-    const begun = live.pause.next();
+    const begun = live.pause.next(step.as ?? "");
     dial(live, step, request);
     return begun;
   });
@@ -334,12 +340,15 @@ async function send({ socket }: LiveClient, step: Step): Promise<undefined> {
   }
 }
 
-async function leave({ gate }: Live, step: Step, { socket }: LiveClient): Promise<undefined> {
-  const before = gate.connections.size;
+async function leave(live: Live, step: Step, { socket }: LiveClient): Promise<undefined> {
+  const { gate, decisions, pause } = live;
+  const before = [gate.connections.size, decisions.length] as const;
+  const isOpen = !pause.isWaiting(step.as ?? "");
   if (step.do === "reset") socket.resetAndDestroy();
   else socket.destroy();
-  // Who has not been let in is in no list.
-  if (before > 0) await inTime(() => until(() => gate.connections.size < before));
+  const isNoticed = (): boolean =>
+    isOpen ? gate.connections.size < before[0] : decisions.length > before[1];
+  await inTime(() => until(isNoticed));
 }
 
 async function expectState(
