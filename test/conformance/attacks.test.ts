@@ -23,10 +23,15 @@ describe.each(frameworks.slice(1))("$name", (framework) => {
 
 const serveWith =
   ({ serve }: Framework): Serve =>
-  ({ checks, paths = [everywhere], trustProxy }, onDecision) =>
+  ({ checks, paths = [everywhere], trustProxy }, onDecision, more) =>
     serve({
       guards: Object.fromEntries(paths.map((path) => [path, { checks }])),
-      options: { onDecision, ...(trustProxy === undefined ? {} : { trustProxy }) },
+      options: {
+        onDecision,
+        ...(more === undefined ? {} : { clock: more.clock }),
+        ...(trustProxy === undefined ? {} : { trustProxy }),
+      },
+      ...(more === undefined ? {} : { onGate: more.onGate }),
     });
 
 type Entries = typeof entries;

@@ -81,8 +81,42 @@ export interface Step extends Omit<RequestWords, "raw"> {
   /** Why it is denied. */
   readonly code: string | undefined;
   readonly jwtExp: number | undefined;
+  /** Of what is sent, a text message of so many bytes; or these messages, or these frames. */
   readonly bytes: number | undefined;
+  readonly messages: readonly MessageWords[] | undefined;
+  readonly frames: readonly FrameWords[] | undefined;
+  /** In chunks of so many bytes. */
+  readonly chunkBytes: number | undefined;
+  /** Without reading anything until it is looked at. */
+  readonly isDeaf: boolean | undefined;
   readonly codes: readonly number[] | undefined;
+  /** What must have come back by then, and what must not even have reached the application. */
+  readonly heard: string | undefined;
+  readonly unheard: string | undefined;
+  /** Whose access is revoked, besides the user. */
+  readonly session: string | undefined;
+  readonly tokenId: string | undefined;
+}
+
+/** A frame, whether or not a client may send it (RFC 6455 §5.2). */
+export interface FrameWords {
+  readonly opcode: number;
+  /** The payload: a text, bytes as hexadecimal digits, or so many letters. Default: none. */
+  readonly text: string | undefined;
+  readonly hex: string | undefined;
+  readonly bytes: number | undefined;
+  /** Default true. */
+  readonly fin: boolean | undefined;
+  /** RSV1 to RSV3 as a number. Default 0. */
+  readonly reserved: number | undefined;
+  /** Default true. */
+  readonly masked: boolean | undefined;
+  /** Announced instead of the payload's own: a number, or `2^62`. */
+  readonly length: string | undefined;
+  /** In how many bytes more it is announced: 0, 2 or 8. Default: the fewest. */
+  readonly lengthBytes: number | undefined;
+  /** Default 1. */
+  readonly times: number | undefined;
 }
 
 const requestBase = {
@@ -102,6 +136,19 @@ const messageWords: Reader<MessageWords> = (value, where) =>
         ping: optional(text),
         fragments: optional(list(text)),
       })(value, where);
+
+const frameWords: Reader<FrameWords> = record<FrameWords>({
+  opcode: number,
+  text: optional(text),
+  hex: optional(text),
+  bytes: optional(number),
+  fin: optional(flag),
+  reserved: optional(number),
+  masked: optional(flag),
+  length: optional(text),
+  lengthBytes: optional(number),
+  times: optional(number),
+});
 
 const given = record<Given>({
   policy: readPolicyWords,
@@ -132,7 +179,15 @@ const given = record<Given>({
         code: optional(text),
         jwtExp: optional(number),
         bytes: optional(number),
+        messages: optional(list(messageWords)),
+        frames: optional(list(frameWords)),
+        chunkBytes: optional(number),
+        isDeaf: optional(flag),
         codes: optional(list(number)),
+        heard: optional(text),
+        unheard: optional(text),
+        session: optional(text),
+        tokenId: optional(text),
       }),
     ),
   ),

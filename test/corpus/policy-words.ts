@@ -30,10 +30,16 @@ export interface PolicyWords extends AuthenticationWords {
   readonly rate: RateWords | undefined;
   /** For sequences alone: elsewhere nobody could have issued one. */
   readonly ticket: TicketWords | undefined;
-  /** For sequences alone, as the two below: elsewhere nothing comes after the handshake. */
+  /** For sequences alone, as those down to `controlFrames`: elsewhere nothing comes after the handshake. */
   readonly closeOnExpiry: boolean | undefined;
   readonly maxConnectionSeconds: number | undefined;
   readonly connections: ConnectionsWords | undefined;
+  readonly maxMessageBytes: number | undefined;
+  readonly maxFragments: number | undefined;
+  readonly messages: TrafficWords | undefined;
+  readonly bytes: TrafficWords | undefined;
+  readonly messagesPerUser: TrafficWords | undefined;
+  readonly controlFrames: TrafficWords | undefined;
   /** Several ways in; of the words of each all must allow. */
   readonly any: readonly AuthenticationWords[] | undefined;
   /** Around everything that authenticates. */
@@ -136,7 +142,13 @@ export interface ThrottleWords {
 
 export interface ConnectionsWords {
   readonly max: number;
-  readonly key: "ip" | "user" | undefined;
+  readonly key: "ip" | "user" | "all" | undefined;
+  readonly evicts: boolean | undefined;
+}
+
+export interface TrafficWords {
+  readonly limit: number;
+  readonly perSeconds: number;
 }
 
 export interface TicketWords {
@@ -216,6 +228,8 @@ const authentication = {
   requireClaim: optional(record<RequireClaimWords>({ name: text, values: list(scalar) })),
 };
 
+const trafficWords = record<TrafficWords>({ limit: number, perSeconds: number });
+
 const policyWords = record<Omit<PolicyWords, "later">>({
   ...authentication,
   origins: optional(list(text)),
@@ -248,8 +262,18 @@ const policyWords = record<Omit<PolicyWords, "later">>({
   closeOnExpiry: optional(flag),
   maxConnectionSeconds: optional(number),
   connections: optional(
-    record<ConnectionsWords>({ max: number, key: optional(oneOf("ip", "user")) }),
+    record<ConnectionsWords>({
+      max: number,
+      key: optional(oneOf("ip", "user", "all")),
+      evicts: optional(flag),
+    }),
   ),
+  maxMessageBytes: optional(number),
+  maxFragments: optional(number),
+  messages: optional(trafficWords),
+  bytes: optional(trafficWords),
+  messagesPerUser: optional(trafficWords),
+  controlFrames: optional(trafficWords),
   any: optional(list(record<AuthenticationWords>(authentication))),
   throttle: optional(
     record<ThrottleWords>({
@@ -269,9 +293,11 @@ const policyWords = record<Omit<PolicyWords, "later">>({
   ),
 });
 
+const nowWords: readonly string[] = ["maxConnectionSeconds", "maxMessageBytes", "maxFragments"];
+
 /** Limits on what comes after the handshake are all called max… in the form. */
 const isLaterWord = (name: string): boolean =>
-  name === "slowAuthMs" || (/^max[A-Z]/.test(name) && name !== "maxConnectionSeconds");
+  name === "slowAuthMs" || (/^max[A-Z]/.test(name) && !nowWords.includes(name));
 
 /** Reads a policy, strictly. */
 export const readPolicyWords: Reader<PolicyWords> = (value, where) => {

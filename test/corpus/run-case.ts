@@ -6,6 +6,7 @@ import { type LoadedPolicy, loadPolicy } from "./policy.ts";
 import type { Entry } from "./read-cases.ts";
 import { fullRequest, hostOf } from "./request.ts";
 import { runInProcess } from "./run-in-process.ts";
+import { liveWords } from "./run-live-sequence.ts";
 import {
   bytesOf,
   canBeSaid,
@@ -93,7 +94,7 @@ async function runWays(found: Case, surroundings: SequenceSurroundings): Promise
     return runSequence(policy, steps, surroundings);
   }
   if (found.expect === "as-steps") throw new WordError("as-steps without steps");
-  const ofSequences = ["ticket", "closeOnExpiry", "maxConnectionSeconds", "connections"] as const;
+  const ofSequences = ["ticket", ...liveWords] as const;
   const [later] = [...policy.later, ...ofSequences.filter((word) => policy[word] !== undefined)];
   if (later !== undefined) throw new WordError(`policy: "${later}" is for sequences`);
 

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { createServer, type Server } from "node:http";
 import { type AddressInfo, connect, type Socket } from "node:net";
 import { ConfigError } from "@firmshake/core";
-import { attach, type DecisionEvent } from "@firmshake/node";
+import { attach, type Clock, type DecisionEvent, type Gate } from "@firmshake/node";
 import { WebSocketServer } from "ws";
 import type { MessageWords, RawWords } from "./case.ts";
 import { firstAnswerIn, framesOf } from "./frames.ts";
@@ -27,7 +27,14 @@ export interface Sent {
 export type Serve = (
   policy: LoadedPolicy,
   onDecision: (event: DecisionEvent) => void,
+  more?: ServeMore,
 ) => Promise<Server>;
+
+/** For sequences about what comes after the handshake. */
+export interface ServeMore {
+  readonly clock: Clock;
+  readonly onGate: (gate: Gate) => void;
+}
 
 /** A server that handshakes can be shown to, one after the other. */
 export interface Served {
@@ -145,11 +152,16 @@ export function canBeSaid(request: FullRequest): boolean {
   );
 }
 
-const serveBare: Serve = async ({ guard, paths, trustProxy }, onDecision) => {
+export const serveBare: Serve = async ({ guard, paths, trustProxy }, onDecision, more) => {
   const server = createServer((_, response) => response.writeHead(404).end());
   const policy =
     paths === undefined ? guard : Object.fromEntries(paths.map((path) => [path, guard]));
-  attach(server, policy, { onDecision, ...(trustProxy === undefined ? {} : { trustProxy }) });
+  const gate = attach(server, policy, {
+    onDecision,
+    ...(more === undefined ? {} : { clock: more.clock }),
+    ...(trustProxy === undefined ? {} : { trustProxy }),
+  });
+  more?.onGate(gate);
   return server;
 };
 

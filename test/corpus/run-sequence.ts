@@ -5,7 +5,7 @@ import { type LoadedPolicy, loadPolicy } from "./policy.ts";
 import type { PolicyWords, TicketWords } from "./policy-words.ts";
 import { type FullRequest, fullRequest, hostOf } from "./request.ts";
 import { runInProcess } from "./run-in-process.ts";
-import { isLive, liveVerbs, runLiveSequence } from "./run-live-sequence.ts";
+import { isLive, liveVerbs, opens, runLiveSequence } from "./run-live-sequence.ts";
 import { bytesOf, canBeSaid, openServer, type Serve } from "./run-over-socket.ts";
 import type { Services } from "./services.ts";
 import { buildCredentials, type CredentialWords, type TokenBuilder } from "./tokens.ts";
@@ -26,8 +26,7 @@ export interface SequenceSurroundings {
   readonly serve: Serve | undefined;
 }
 
-const runnable = ["open", "open-at-once", "close", "issue-ticket", ...liveVerbs];
-const later = ["send"];
+const verbs = ["open", "open-at-once", "close", "issue-ticket", ...liveVerbs];
 
 /** Runs the steps on a faked clock: in process and over sockets, or over sockets alone where they are about what comes after the handshake. */
 export async function runSequence(
@@ -36,21 +35,15 @@ export async function runSequence(
   surroundings: SequenceSurroundings,
 ): Promise<SequenceOutcome> {
   for (const step of steps) refuseUnknown(step);
-  const pending = [
-    ...policy.later.map((word) => `policy.${word}`),
-    ...steps.map((step) => step.do).filter((verb) => later.includes(verb)),
-  ];
-  if (pending.length > 0) return { pending: [...new Set(pending)], failures: [], notes: [] };
+  const pending = policy.later.map((word) => `policy.${word}`);
+  if (pending.length > 0) return { pending, failures: [], notes: [] };
   if (isLive(policy, steps)) {
-    const { builder, services } = surroundings;
     const requests = new Map<Step, FullRequest>();
     for (const step of steps) {
-      if (step.do === "open") requests.set(step, await requestOf(step, policy, builder));
+      if (!opens(step)) continue;
+      requests.set(step, await requestOf(step, policy, surroundings.builder));
     }
-    return {
-      pending: [],
-      ...(await runLiveSequence(policy, steps, requests, { builder, services })),
-    };
+    return { pending: [], ...(await runLiveSequence(policy, steps, requests, surroundings)) };
   }
   const ways = ["in process", "over a socket"] as const;
   const runs: Omit<SequenceOutcome, "pending">[] = [];
@@ -66,8 +59,7 @@ export async function runSequence(
 }
 
 function refuseUnknown(step: Step): void {
-  if (![...runnable, ...later].includes(step.do))
-    throw new WordError(`steps: unknown verb "${step.do}"`);
+  if (!verbs.includes(step.do)) throw new WordError(`steps: unknown verb "${step.do}"`);
   if (step.do === "open" && step.expect === undefined)
     throw new WordError("steps: open without expect");
   if (step.do === "open-at-once" && (step.times === undefined || step.allowed === undefined))

@@ -186,11 +186,11 @@ describe("sequences", () => {
 
   it("are pending, and not passed, where they need what is not there yet", async () => {
     const given = {
-      policy: { ...good.given.policy, maxMessageBytes: 10 },
-      steps: [...steps("allow"), { at: 2, do: "send", as: "a", bytes: 11 }],
+      policy: { ...good.given.policy, maxSubscriptions: 10 },
+      steps: steps("allow"),
     };
     const { lines, exitCode } = await runFolder(folderOf(good, { ...sequence, given }));
-    expect(lines).toEqual(["pending sequence: needs policy.maxMessageBytes, send", "corpus: 1/2"]);
+    expect(lines).toEqual(["pending sequence: needs policy.maxSubscriptions", "corpus: 1/2"]);
     expect(exitCode).toBe(0);
   });
 
@@ -200,15 +200,67 @@ describe("sequences", () => {
     const outcomes = [
       [{ at: 59, do: "expect-open", as: "a" }, "corpus: 1/1"],
       [{ at: 61, do: "expect-closed", as: "a", codes: [1001] }, "corpus: 1/1"],
-      [{ at: 61, do: "expect-open", as: "a" }, "at 61 s a: expected open, got closed (1001)"],
+      [{ at: 61, do: "expect-open", as: "a" }, "expected open, got closed (1001 max_age_reached)"],
       [{ at: 59, do: "expect-closed", as: "a" }, "at 59 s a: expected closed, got open"],
       [
         { at: 61, do: "expect-closed", as: "a", codes: [3000] },
-        "expected closed by 3000, got closed (1001)",
+        "expected closed by 3000, got closed (1001 max_age_reached)",
+      ],
+      [
+        { at: 61, do: "expect-closed", as: "a", codes: [1001], code: "token_expired" },
+        "expected closed by 1001 token_expired, got closed (1001 max_age_reached)",
       ],
     ] as const;
     for (const [step, expected] of outcomes) {
       const given = { policy, steps: [opened, step] };
+      expect((await runFolder(folderOf({ ...sequence, given }))).lines[0]).toContain(expected);
+    }
+  });
+
+  it("send what they say to the application, and tell what has come back and what has reached it", async () => {
+    const policy = { ...good.given.policy, maxMessageBytes: 10 };
+    const opened = { at: 0, do: "open", as: "a", expect: "allow" };
+    const sent = {
+      at: 1,
+      do: "send",
+      as: "a",
+      messages: ["fits"],
+      frames: [{ opcode: 1, bytes: 11 }],
+    };
+    const closed = { at: 2, do: "expect-closed", as: "a", codes: [1009], code: "message_too_big" };
+    const outcomes = [
+      [
+        [
+          { ...sent, chunkBytes: 1 },
+          { ...closed, heard: "fits", unheard: "x" },
+        ],
+        "corpus: 1/1",
+      ],
+      [[sent, { ...closed, heard: "this" }], 'expected "this" to come back'],
+      [[sent, { ...closed, unheard: "fit" }], '"fit" has reached the application'],
+      [[{ at: 1, do: "send", as: "a" }], "send without anything"],
+      [[{ at: 1, do: "send", as: "b", bytes: 1 }], 'nobody is called "b"'],
+    ] as const;
+    for (const [more, expected] of outcomes) {
+      const given = { policy, steps: [opened, ...more] };
+      expect((await runFolder(folderOf({ ...sequence, given }))).lines[0]).toContain(expected);
+    }
+  });
+
+  it("let go of a handshake that was begun when they say so", async () => {
+    const policy = { ...good.given.policy, jwt: "hs-main" };
+    const begun = { at: 0, do: "begin", as: "a", user: "u1" };
+    const revoked = { at: 1, do: "logout", user: "u1" };
+    const outcomes = [
+      [[begun, { at: 1, do: "finish", as: "a", expect: "allow" }], "corpus: 1/1"],
+      [
+        [begun, revoked, { at: 2, do: "finish", as: "a", expect: "allow" }],
+        "got deny (token_invalid)",
+      ],
+      [[begun, { at: 1, do: "logout" }], "logout of nobody"],
+    ] as const;
+    for (const [steps, expected] of outcomes) {
+      const given = { policy, steps };
       expect((await runFolder(folderOf({ ...sequence, given }))).lines[0]).toContain(expected);
     }
   });
