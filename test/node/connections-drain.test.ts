@@ -88,6 +88,12 @@ describe("drain", () => {
     expect(clock.timers()).toBe(0);
   });
 
+  it("does not count as told who was just being closed", async () => {
+    const { gate } = await opened({}, 1);
+    gate.connections.close(() => true);
+    expect(await gate.drain()).toMatchObject({ open: 1, closed: 0 });
+  });
+
   it("answers with the same promise when it is called again", async () => {
     const { gate } = await opened();
     const first = gate.drain();

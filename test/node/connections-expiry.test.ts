@@ -1,7 +1,9 @@
 import { once } from "node:events";
+import type { Server } from "node:http";
 import {
   type AnyCheck,
   allowWith,
+  attach,
   type Clock,
   type CloseEvent,
   closeKinds,
@@ -261,6 +263,23 @@ describe("age and silence", () => {
     const closed = closeOf(client);
     clock.advance(2);
     expect(await closed).toBe("1001 max_age_reached");
+  });
+
+  it("of two gates, too, whichever is asked first", async () => {
+    for (const [outer, inner] of [
+      [10_000, 60_000],
+      [60_000, 10_000],
+    ] as const) {
+      const clock = fakeClock();
+      const aged = (maxAgeMs: number): AnyCheck =>
+        lifetime({ ...quiet, maxAgeMs, maxAgeJitter: 0 });
+      const { open, wss } = await gatedAt(clock, [aged(inner)]);
+      const server = wss.options.server as Server;
+      attach(server, guard(insecureAnyOrigin(), aged(outer)), { clock });
+      const closed = closeOf(await open());
+      clock.advance(10_000);
+      expect(await closed).toBe("1001 max_age_reached");
+    }
   });
 
   it("what the gate was told holds where no guard says anything", async () => {

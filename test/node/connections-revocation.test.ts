@@ -1,5 +1,8 @@
 import { once } from "node:events";
 import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import {
   allowWith,
   attach,
@@ -14,12 +17,17 @@ import {
   type Revocation,
   RevocationsFull,
   revocations,
+  violations,
 } from "@firmshake/node";
 import { SignJWT } from "jose";
 import { describe, expect, it } from "vitest";
-import type { WebSocket } from "ws";
+import { WebSocket, WebSocketServer } from "ws";
+import { fakeClock } from "../corpus/fake-clock.ts";
 import { answerIn, dial, handshakeText, statusOf } from "../support/raw-client.ts";
 import { deferred, gatedWs, openWebSocket } from "../support/server.ts";
+
+setFlagsFromString("--expose-gc");
+const collectGarbage = runInNewContext("gc") as () => void;
 
 const keys = new Uint8Array(32).fill(7);
 const issuer = "https://id.example.com";
@@ -222,6 +230,44 @@ describe("a list", () => {
     expect(outer.connections.revoke({ subject: "ada" })).toBe(1);
     expect(await closed).toBe("3000 revoked");
     expect(await statusWith(port, {})).toBe(401);
+  });
+
+  it("of a gate that came later counts for what was open before", async () => {
+    const server = createServer();
+    const { port } = await gatedWs({ "/chat": chat }, {}, server);
+    const closed = closeOf(await connect(port, {}));
+    const revoked = revocations();
+    attach(server, { "/chat": chat }, { revocations: revoked });
+    expect(revoked.revoke({ subject: "ada" })).toBe(1);
+    expect(await closed).toBe("3000 revoked");
+  });
+
+  it("and an account of violations keep no server that is gone", async () => {
+    const shared = { revocations: revocations(), violations: violations() };
+    const serveOnce = async (): Promise<WeakRef<object>> => {
+      const server = createServer();
+      // What guards connections holds its clock.
+      const clock = { ...fakeClock() };
+      const gate = attach(server, { "/chat": chat }, { ...shared, clock });
+      new WebSocketServer({ server }).on("connection", (socket) => socket.close());
+      server.listen(0, "127.0.0.1");
+      await once(server, "listening");
+      const { port } = server.address() as AddressInfo;
+      const authorization = `Bearer ${await tokenOf({})}`;
+      const client = new WebSocket(`ws://127.0.0.1:${port}/chat`, { headers: { authorization } });
+      await once(client, "close");
+      gate.detach();
+      server.close();
+      await once(server, "close");
+      return new WeakRef(clock);
+    };
+    const gone = await serveOnce();
+    const isGone = (): boolean => {
+      collectGarbage();
+      return gone.deref() === undefined;
+    };
+    await expect.poll(isGone, { timeout: 5_000 }).toBe(true);
+    expect(shared.revocations.size).toBe(0);
   });
 
   it("remembers one entry for what is revoked twice, for the longer time", () => {

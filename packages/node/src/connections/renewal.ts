@@ -21,7 +21,6 @@ import {
   takeBackTerms,
 } from "@firmshake/core/gate";
 import { guardedIn, handshakeIn } from "../connection.ts";
-import { countFor } from "../frames/guard-frames.ts";
 import { identityFrom, type SignedIn } from "../identity.ts";
 import type { Connection, GuardedSocket } from "./guarded-socket.ts";
 
@@ -132,7 +131,6 @@ async function renew(
   if (after !== undefined) return refused(after);
   guarded.facts = Object.freeze({ ...guarded.facts, ...again.facts, identity });
   guarded.registry.changed(guarded);
-  if (guarded.socket !== undefined) countFor(guarded.socket, identity);
   return Object.freeze({ ok: true, expiresAt: identity.expiresAt });
 }
 
