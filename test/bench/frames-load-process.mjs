@@ -3,11 +3,15 @@ import { connect } from "node:net";
 import { handshakeBytes, site } from "./requests.mjs";
 
 let sockets = [];
+/** All come from one address, and so many may wait for a decision. */
+const atATime = 20;
 
 const orders = {
-  open: async ({ port, count }) => {
-    for (let index = 0; index < count; index += 100) {
-      const some = Array.from({ length: Math.min(100, count - index) }, () => opened(port));
+  open: async ({ port, count, tokens }) => {
+    for (let index = 0; index < count; index += atATime) {
+      const some = Array.from({ length: Math.min(atATime, count - index) }, (_, at) =>
+        opened(port, tokens?.[index + at]),
+      );
       sockets.push(...(await Promise.all(some)));
     }
     return {};
@@ -46,10 +50,10 @@ function frame(length) {
   return Buffer.concat([head, Buffer.alloc(length, "x")]);
 }
 
-function opened(port) {
+function opened(port, token) {
   return new Promise((resolve, reject) => {
     const socket = connect({ port, host: "127.0.0.1", noDelay: true });
-    socket.once("connect", () => socket.write(handshakeBytes(site.origin)));
+    socket.once("connect", () => socket.write(handshakeBytes(site.origin, token)));
     socket.once("error", reject);
     socket.once("data", (answer) => {
       if (answer.latin1Slice(9, 12) === "101") resolve(socket);

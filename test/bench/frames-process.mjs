@@ -1,8 +1,9 @@
 /** A server of `ws` that echoes, bare or behind a gate, in a process of its own. */
 import { createServer } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
-import { attach, guard, host, insecureAnyOrigin } from "@firmshake/node";
+import { attach, guard, host, insecureAnyOrigin, jwt } from "@firmshake/node";
 import { WebSocketServer } from "ws";
+import { site } from "./requests.mjs";
 
 const patienceMs = 60_000;
 const rates = { limit: 1e9, windowMs: 1_000 };
@@ -10,19 +11,34 @@ const guarded = {
   "bare ws": undefined,
   "ws behind the gate": {},
   "the same, with rates": { limits: { messages: rates, bytes: rates } },
+  "claims by hand": undefined,
+  "rates and expiry": { limits: { messages: rates, bytes: rates } },
 };
+
+/** What an application without a gate would keep of a connection: unverified here, since that weighs nothing. */
+function keepClaims(socket, { headers }) {
+  const payload = headers.authorization.split(".")[1];
+  socket.claims = JSON.parse(Buffer.from(payload, "base64url"));
+}
 
 let server;
 let before;
 
 const orders = {
-  start: async ({ contender }) => {
+  start: async ({ contender, secret }) => {
     server = createServer();
     const options = guarded[contender];
-    if (options !== undefined)
-      attach(server, guard(insecureAnyOrigin(), host(["app.example.com"])), options);
+    if (options !== undefined) {
+      const checks = [insecureAnyOrigin(), host(["app.example.com"])];
+      if (contender === "rates and expiry") {
+        const { issuer, audience } = site;
+        checks.push(jwt({ issuer, audience, keys: new TextEncoder().encode(secret) }));
+      }
+      attach(server, guard(...checks), options);
+    }
     const wss = new WebSocketServer({ server });
-    wss.on("connection", (socket) => {
+    wss.on("connection", (socket, request) => {
+      if (contender === "claims by hand") keepClaims(socket, request);
       socket.on("error", () => undefined);
       socket.on("message", (data, binary) => socket.send(data, { binary }));
     });
