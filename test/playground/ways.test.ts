@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { refusalKinds } from "@firmshake/core";
+import { closeKinds, refusalKinds } from "@firmshake/core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Playground, startPlayground } from "../../packages/playground/src/playground.ts";
 import type { Settings, WayOrder } from "../../packages/playground/src/protocol.ts";
@@ -126,11 +126,11 @@ describe("the ways to prove who you are", () => {
   });
 });
 
-describe("the page of refusals", () => {
+describe("the page of refusals and closes", () => {
   it("has a heading for each code", async () => {
     const text = await (await fetch(`${playground.lab.page}/errors`)).text();
     const ids = [...text.matchAll(/<section id="(\w+)"/g)].map(([, id]) => id);
-    expect(ids).toEqual(Object.keys(refusalKinds));
+    expect(ids).toEqual([...Object.keys(refusalKinds), ...Object.keys(closeKinds)]);
     expect(text).not.toMatch(/\]\(|\*\*|<[^>]*`/);
   });
 });

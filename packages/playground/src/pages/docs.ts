@@ -5,7 +5,7 @@ import { answer, type RouteHandler, type Routes } from "./handler.ts";
 /** The repository's root, the same seen from the sources and from what is compiled. */
 const root = new URL("../../../../", import.meta.url);
 
-/** What the page links to: the guides as they are, and what is said of each refusal. */
+/** What the page links to: the guides as they are, and what is said of each refusal and each close. */
 export const docsRoutes: Routes = {
   "GET /docs/guide/:file": (request, response, { file = "" }) =>
     /^[a-z-]+\.md$/.test(file)
@@ -33,16 +33,16 @@ function plain(path: string): RouteHandler {
   };
 }
 
-/** The refusals of `docs/errors.md`, each below its code. */
+/** The refusals and closes of `docs/errors.md`, each below its code. */
 function errorsPage(markdown: string): string {
-  const [refusals = ""] = markdown.split("\n## Configuration errors");
-  const [, ...sections] = refusals.split(/^### (?=`)/m);
+  const [refusalsAndCloses = ""] = markdown.split("\n## Message errors");
+  const [, ...sections] = refusalsAndCloses.split(/^### (?=`)|^## Closes[^]*?^### (?=`)/m);
   return `<!doctype html>
 <html lang="en">
 <head>
   <meta charset="utf-8">
   <meta name="viewport" content="width=device-width, initial-scale=1">
-  <title>Refusals</title>
+  <title>Refusals and closes</title>
   <link rel="icon" href="/mark.svg" type="image/svg+xml">
   <link rel="stylesheet" href="/base.css">
   <link rel="stylesheet" href="/errors.css">
@@ -50,7 +50,7 @@ function errorsPage(markdown: string): string {
 </head>
 <body>
   <main>
-    <h1>Refusals</h1>
+    <h1>Refusals and closes</h1>
     <p>From <code>docs/errors.md</code>. <a href="/">Back to the playground</a></p>
 ${sections.map(sectionOf).join("\n")}
   </main>
