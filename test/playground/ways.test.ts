@@ -76,7 +76,7 @@ describe("the ways to prove who you are", () => {
     expect(browser).toMatchObject({
       kind: "browser",
       sender: "page",
-      ticketFrom: "/tickets",
+      errand: { from: "/tickets", parameter: "ticket" },
       attempts: [{ library: "ws" }, { library: "ws" }],
     });
     // The page gets the ticket itself.

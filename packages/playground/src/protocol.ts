@@ -85,6 +85,21 @@ export interface WayAttempt extends BrowserAttempt {
   readonly firstMessage?: string;
 }
 
+/** What is asked for before a handshake, by an ordinary request, and then sent along in its query. */
+export interface Errand {
+  /** Where it is asked for, by `POST`. */
+  readonly from: string;
+  /** By which parameter it is sent along. */
+  readonly parameter: "ticket" | "csrf";
+  /** Of a ticket that is bound to a key. */
+  readonly bound?: {
+    /** Where the page gets an access token that is bound to its key. */
+    readonly tokenFrom: string;
+    /** Whose key makes the proof for the handshake. */
+    readonly provenBy: "owner" | "thief" | "nobody";
+  };
+}
+
 /** The answer to a button: measured already, or for the page to make. */
 export type WayOrder =
   | { readonly kind: "measured"; readonly wire: readonly string[]; readonly result: WayResult }
@@ -92,8 +107,7 @@ export type WayOrder =
       readonly kind: "browser";
       readonly wire: readonly string[];
       readonly sender: Sender;
-      /** Where the page gets its ticket from before. */
-      readonly ticketFrom?: string;
+      readonly errand?: Errand;
       /** Whether the server hears nothing but a first message. */
       readonly isByFirstMessage: boolean;
       readonly attempts: readonly WayAttempt[];

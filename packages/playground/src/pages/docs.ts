@@ -36,7 +36,7 @@ function plain(path: string): RouteHandler {
 /** The refusals and closes of `docs/errors.md`, each below its code. */
 function errorsPage(markdown: string): string {
   const [refusalsAndCloses = ""] = markdown.split("\n## Message errors");
-  const [, ...sections] = refusalsAndCloses.split(/^### (?=`)|^## Closes[^]*?^### (?=`)/m);
+  const [, ...sections] = refusalsAndCloses.split(/^### (?=`)|^## Closes[\s\S]*?^### (?=`)/m);
   return `<!doctype html>
 <html lang="en">
 <head>
