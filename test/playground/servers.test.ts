@@ -34,7 +34,7 @@ describe.each(frameworkNames)("the chat's own origin, on %s", (framework) => {
   });
 
   it.each([
-    ["/decisions", "GET"],
+    ["/events", "GET"],
     ["/token", "POST"],
     ["/sign-in", "POST"],
     ["/sign-out", "POST"],
@@ -201,7 +201,7 @@ describe("the stream", () => {
 
   it("is sent as events to the page, what was missed first", async () => {
     const { page } = playground.lab;
-    const answer = await fetch(`${page}/decisions`, { headers: { Origin: page } });
+    const answer = await fetch(`${page}/events`, { headers: { Origin: page } });
     expect(answer.headers.get("content-type")).toContain("text/event-stream");
     const reader = answer.body?.getReader();
     const { value } = (await reader?.read()) ?? {};

@@ -13,8 +13,8 @@ export interface Issuer {
   /** Who it is, in `iss`. */
   readonly url: string;
   readonly keySet: JSONWebKeySet;
-  /** A token that is good for ten minutes. */
-  readonly sign: (name: string, claims?: IssuedClaims) => Promise<string>;
+  /** A token that is good for ten minutes, or as long as is said. */
+  readonly sign: (name: string, claims?: IssuedClaims, lastsSeconds?: number) => Promise<string>;
   /** A token of its own that ended an hour ago. */
   readonly signExpired: (name: string) => Promise<string>;
   /** The name in one of its tokens; undefined where it is none, or over. */
@@ -48,6 +48,7 @@ export async function createIssuer(url: string): Promise<Issuer> {
     key: GenerateKeyPairResult["privateKey"],
     issuedAt: number,
     { aud = audience, ...claims }: IssuedClaims = {},
+    lastsSeconds = lifetimeSeconds,
   ): Promise<string> =>
     new SignJWT(claims)
       .setProtectedHeader({ alg: algorithm, kid: keyId, typ: tokenType })
@@ -55,13 +56,13 @@ export async function createIssuer(url: string): Promise<Issuer> {
       .setAudience(aud)
       .setSubject(name)
       .setIssuedAt(issuedAt)
-      .setExpirationTime(issuedAt + lifetimeSeconds)
+      .setExpirationTime(issuedAt + lastsSeconds)
       .sign(key);
 
   return {
     url,
     keySet: { keys: [{ ...published, alg: algorithm, kid: keyId, use: "sig" }] },
-    sign: (name, claims) => signed(name, own.privateKey, now(), claims),
+    sign: (name, claims, lastsSeconds) => signed(name, own.privateKey, now(), claims, lastsSeconds),
     signExpired: (name) => signed(name, own.privateKey, now() - 3_600 - lifetimeSeconds),
     forge: (name) => signed(name, forged.privateKey, now()),
     nameIn: async (token) => {

@@ -1,6 +1,9 @@
 import { createServer } from "node:http";
 import { createServer as createTlsServer } from "node:https";
+import type { Clock } from "@firmshake/node";
 import { checksIn } from "./checks-in.ts";
+import { createConnectionLog } from "./connections/connection-log.ts";
+import { guardOfGuests, guestsPath } from "./connections/guests.ts";
 import { createDecisionLog } from "./decisions.ts";
 import { type FrameworkName, frameworks } from "./frameworks/all.ts";
 import { audience, createIssuer } from "./issuer.ts";
@@ -12,6 +15,7 @@ import { createPage } from "./pages/page.ts";
 import { createPanel } from "./pages/panel.ts";
 import { createPolicy } from "./policy.ts";
 import type { LibraryName } from "./protocol.ts";
+import { createRestartable } from "./restartable.ts";
 import { serveApplication } from "./server.ts";
 import { startServices } from "./services/services.ts";
 import { openWays } from "./ways/open-ways.ts";
@@ -26,6 +30,8 @@ export interface PlaygroundOptions {
   readonly framework?: FrameworkName;
   /** Default `ws`. */
   readonly library?: LibraryName;
+  /** By which time the chat's connections are guarded, for tests. Default: the process's. */
+  readonly clock?: Clock;
 }
 
 /** The servers, up and running. */
@@ -41,6 +47,7 @@ export async function startPlayground({
   isGated = true,
   framework: frameworkName = "express",
   library: libraryName = "ws",
+  clock,
 }: PlaygroundOptions): Promise<Playground> {
   const framework = frameworks[frameworkName];
   const library = libraries[libraryName];
@@ -84,6 +91,7 @@ export async function startPlayground({
     ...Object.fromEntries(
       Object.entries(policy).map(([path, options]) => [path, guard(options)] as const),
     ),
+    [guestsPath]: guardOfGuests({ guard, page, issuer: page, jwksUri }),
     ...guardsOn("plain"),
   };
   const allGuards = Object.entries({ ...plainGuards, ...guardsOn("tls") });
@@ -103,7 +111,12 @@ export async function startPlayground({
     runsOn,
   };
 
-  const pages = await createPage({ ...lab, gated }, policyText, routes);
+  const server = createRestartable(gatedServer, () => connections.changed());
+  const connections = createConnectionLog(server, clock);
+  const pages = await createPage(
+    { ...lab, gated },
+    { policyText, wayRoutes: routes, connections, server },
+  );
   const application = {
     framework,
     library,
@@ -112,6 +125,7 @@ export async function startPlayground({
     firstMessages,
     issuer,
     pages: pages.handler,
+    connections: undefined,
   };
   const onTls = {
     ...application,
@@ -119,8 +133,9 @@ export async function startPlayground({
     firstMessages: undefined,
     pages: noPages,
   };
+  await server.start({ ...application, log, connections });
   const applications = [
-    await serveApplication(gatedServer, { ...application, log }),
+    server,
     await serveApplication(bareServer, { ...application, log: undefined }),
     await serveApplication(tlsServer, { ...onTls, log: isGated ? log : undefined }),
   ];

@@ -85,6 +85,21 @@ export interface WayAttempt extends BrowserAttempt {
   readonly firstMessage?: string;
 }
 
+/** What is asked for before a handshake, by an ordinary request, and then sent along in its query. */
+export interface Errand {
+  /** Where it is asked for, by `POST`. */
+  readonly from: string;
+  /** By which parameter it is sent along. */
+  readonly parameter: "ticket" | "csrf";
+  /** Of a ticket that is bound to a key. */
+  readonly bound?: {
+    /** Where the page gets an access token that is bound to its key. */
+    readonly tokenFrom: string;
+    /** Whose key makes the proof for the handshake. */
+    readonly provenBy: "owner" | "thief" | "nobody";
+  };
+}
+
 /** The answer to a button: measured already, or for the page to make. */
 export type WayOrder =
   | { readonly kind: "measured"; readonly wire: readonly string[]; readonly result: WayResult }
@@ -92,8 +107,7 @@ export type WayOrder =
       readonly kind: "browser";
       readonly wire: readonly string[];
       readonly sender: Sender;
-      /** Where the page gets its ticket from before. */
-      readonly ticketFrom?: string;
+      readonly errand?: Errand;
       /** Whether the server hears nothing but a first message. */
       readonly isByFirstMessage: boolean;
       readonly attempts: readonly WayAttempt[];
@@ -141,6 +155,89 @@ export interface DecisionView {
   readonly attempt?: string;
 }
 
+/** A connection that is open behind the gate. */
+export interface ConnectionView {
+  readonly id: string;
+  readonly subject?: string;
+  readonly path: string;
+  /** In milliseconds since 1970, as the next. */
+  readonly acceptedAt: number;
+  readonly expiresAt?: number;
+  /** The messages that the application has got, and what of bytes has come on the socket since it was handed over. */
+  readonly received: Traffic;
+  /** The same by the second, lately. */
+  readonly rate: Traffic;
+}
+
+export interface Traffic {
+  readonly messages: number;
+  readonly bytes: number;
+}
+
+/** What is open behind the gate. */
+export interface OpenView {
+  /** By the gate's clock, in milliseconds since 1970. */
+  readonly now: number;
+  readonly state: "open" | "draining" | "drained";
+  /** The oldest first. */
+  readonly connections: readonly ConnectionView[];
+}
+
+/** A connection that the gate has closed. */
+export interface CloseView {
+  readonly id: string;
+  /** In milliseconds since 1970. */
+  readonly at: number;
+  readonly subject?: string;
+  readonly path: string;
+  readonly openMs: number;
+  /** Of `docs/errors.md`. */
+  readonly code?: string;
+  readonly closeCode: number;
+  readonly reason: string;
+  /** What happened, in a fixed sentence. */
+  readonly title?: string;
+}
+
+/** What became of the connections when the server was drained. */
+export interface DrainedView {
+  readonly open: number;
+  readonly closed: number;
+  readonly terminated: number;
+}
+
+/** A guest that the page is to bring. */
+export interface GuestAttempt extends BrowserAttempt {
+  readonly name: string;
+  /** How often it says something. */
+  readonly everyMs: number;
+}
+
+/** A rule of open connections that somebody breaks. */
+export interface RuleView {
+  readonly id: string;
+  /** On the button. */
+  readonly label: string;
+  /** The close that has to follow. */
+  readonly expected: string;
+}
+
+/** The answer to a rule that is to be broken: done already, or for the page to do. */
+export type RuleOrder =
+  | { readonly kind: "measured"; readonly heard: Heard }
+  | {
+      readonly kind: "browser";
+      readonly attempt: BrowserAttempt;
+      /** What to say at once, as soon as it is open. */
+      readonly requests: readonly ChatRequest[];
+    };
+
+/** What a client is told by a close frame. */
+export interface Heard {
+  readonly closeCode?: number | undefined;
+  readonly reason: string;
+}
+
 /** What the chat's page has to know of the servers. */
 export interface Settings {
   readonly pageOrigin: string;
@@ -153,6 +250,9 @@ export interface Settings {
   /** What is tried, by the name that its attempts begin with. */
   readonly attemptTitles: Readonly<Record<string, string>>;
   readonly ways: readonly WayView[];
+  /** The guard of the guests, as it runs. */
+  readonly guestsCode: string;
+  readonly rules: readonly RuleView[];
 }
 
 /** Somebody who has signed in. */

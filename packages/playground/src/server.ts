@@ -1,6 +1,8 @@
 import type { IncomingMessage, Server } from "node:http";
-import { connectionOf, type GateOptions, type Guard } from "@firmshake/node";
+import { connectionOf, type Gate, type GateOptions, type Guard } from "@firmshake/node";
 import { parseCookie } from "cookie";
+import type { ConnectionLog } from "./connections/connection-log.ts";
+import { guestsPath } from "./connections/guests.ts";
 import type { DecisionLog } from "./decisions.ts";
 import type { Framework } from "./frameworks/framework.ts";
 import type { Issuer } from "./issuer.ts";
@@ -22,28 +24,36 @@ export interface ApplicationOptions {
   readonly pages: Handler;
   /** Where decisions go. Without it no gate is attached: everything else is the same. */
   readonly log: DecisionLog | undefined;
+  /** Who is told of the connections behind the gate. */
+  readonly connections: ConnectionLog | undefined;
 }
 
 /** The application on its server. */
 export interface Application {
+  readonly gate: Gate | undefined;
   readonly close: () => void;
 }
 
 /** The whole application: pages and guards in a framework, and a room by a library on the same server. */
 export async function serveApplication(
   server: Server,
-  { framework, library, guards, recognise, firstMessages, issuer, pages, log }: ApplicationOptions,
+  options: ApplicationOptions,
 ): Promise<Application> {
+  const { framework, library, guards, recognise, firstMessages, issuer, pages } = options;
+  const { log, connections } = options;
   const gate = await framework.serve(server, {
     guards,
     recognise,
     pages,
-    gate: log && gateOptions(log.record),
+    gate: log && { ...gateOptions(log.record), ...connections?.gateOptions },
   });
+  if (gate !== undefined && connections !== undefined) {
+    server.on("upgrade", connections.onHandOver);
+  }
   const chat = createRoom();
   const rooms = new Map(
     Object.keys(guards)
-      .filter((path) => path.startsWith(waysPrefix))
+      .filter((path) => path.startsWith(waysPrefix) || path === guestsPath)
       .map((path) => [path, createRoom()]),
   );
   const served = library.serve(server, {
@@ -52,9 +62,11 @@ export async function serveApplication(
     roomAt: (path) => rooms.get(path) ?? chat,
     nameOf: gate === undefined ? nameByCookie(issuer) : nameByGuard,
     isGated: gate !== undefined,
+    onMessage: connections?.onMessage ?? ignore,
     firstMessages: gate === undefined ? unasked(firstMessages) : firstMessages,
   });
   return {
+    gate,
     close: () => {
       gate?.close();
       served.close();
@@ -70,7 +82,7 @@ function gateOptions(onDecision: DecisionLog["record"]): GateOptions {
   return options;
 }
 
-/** Each way has a room of its own, so that who tries them does not come into the chat. */
+/** Each way has a room of its own, and the guests have one, so that who tries them does not come into the chat. */
 const waysPrefix = "/ways/";
 
 /** Without a gate nobody is asked who they are. */
@@ -80,6 +92,8 @@ const unasked = (firstMessages: FirstMessages | undefined): FirstMessages | unde
 async function nameByGuard(request: IncomingMessage): Promise<string> {
   return connectionOf(request).identity?.subject ?? nobody;
 }
+
+function ignore(): void {}
 
 /** How somebody is called of whom nothing is known. */
 export const nobody = "somebody";

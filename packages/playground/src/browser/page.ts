@@ -2,6 +2,7 @@ import type { Settings } from "../protocol.ts";
 import { startChat } from "./chat.ts";
 import { byId } from "./dom.ts";
 import { showPanel } from "./frame.ts";
+import { startGuarding } from "./guarding.ts";
 import { startStream } from "./stream.ts";
 import { chooseTheme, chosenTheme, type Theme } from "./theme.ts";
 import { showWays } from "./ways.ts";
@@ -23,6 +24,8 @@ for (const scroller of document.querySelectorAll<HTMLElement>("[data-scrolls]"))
   scroller.tabIndex = 0;
 }
 
-startStream(settings.attemptTitles);
+const events = new EventSource("/events");
+startStream(events, settings.attemptTitles);
+startGuarding(events, settings);
 startChat(settings.chatUrl, settings.library);
 showWays(settings.ways, showPanel(settings.panelOrigin));

@@ -1,5 +1,6 @@
 import type { DecisionView, WayAttempt, WayOrder, WayResult } from "../protocol.ts";
 import { seenOf, type Tried, tryHere } from "./attempt.ts";
+import { fetchBoundTicket } from "./bound-ticket.ts";
 import { tryByFirmSocket } from "./by-firm-socket.ts";
 import { tryByFirstMessage } from "./by-first-message.ts";
 
@@ -22,11 +23,11 @@ export async function runAct(
   const order = (await answer.json()) as WayOrder;
   const { wire } = order;
   if (order.kind === "measured") return { wire, result: order.result };
-  const ticket = order.ticketFrom && (await fetchTicket(order.ticketFrom));
+  const value = await bringFor(order);
   const texts: string[] = [];
   let result: WayResult | undefined;
   for (const attempt of order.attempts) {
-    const tried = await send(withTicket(attempt, ticket), order, tryElsewhere);
+    const tried = await send(withBrought(attempt, order, value), order, tryElsewhere);
     const decision = await decisionOf(attempt);
     result = { ...resultOf(tried, decision, act.expected), before: summaryOf(texts) };
     texts.push(result.text);
@@ -47,16 +48,29 @@ function send(
   return isByFirstMessage ? tryByFirstMessage(attempt) : tryHere(attempt);
 }
 
-async function fetchTicket(path: string): Promise<string> {
-  const answer = await fetch(path, { method: "POST" });
-  const { ticket } = (await answer.json()) as { readonly ticket: string };
-  return ticket;
+async function bringFor({ errand, attempts }: BrowserOrder): Promise<string | undefined> {
+  if (errand === undefined) return undefined;
+  const { from, bound } = errand;
+  if (bound !== undefined) return fetchBoundTicket({ ...errand, bound }, attempts[0]?.url ?? "");
+  const answer = await fetch(from, { method: "POST" });
+  const { ticket, token = "" } = (await answer.json()) as Given;
+  return ticket ?? token;
 }
 
-function withTicket(attempt: WayAttempt, ticket: string | undefined): WayAttempt {
-  if (ticket === undefined) return attempt;
+/** One of the two. */
+interface Given {
+  readonly ticket?: string;
+  readonly token?: string;
+}
+
+function withBrought(
+  attempt: WayAttempt,
+  { errand }: BrowserOrder,
+  value: string | undefined,
+): WayAttempt {
+  if (errand === undefined || value === undefined) return attempt;
   const url = new URL(attempt.url);
-  url.searchParams.set("ticket", ticket);
+  url.searchParams.set(errand.parameter, value);
   return { ...attempt, url: url.href };
 }
 

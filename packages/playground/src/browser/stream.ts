@@ -16,7 +16,10 @@ interface Row {
 }
 
 /** The live decisions, newest first. Equal ones that follow each other closely share a row, or a flood would wash the rest away. */
-export function startStream(attemptTitles: Readonly<Record<string, string>>): void {
+export function startStream(
+  events: EventSource,
+  attemptTitles: Readonly<Record<string, string>>,
+): void {
   const list = byId("stream", HTMLOListElement);
   const none = byId("no-decisions", HTMLParagraphElement);
   const tally = byId("tally", HTMLParagraphElement);
@@ -67,8 +70,7 @@ export function startStream(attemptTitles: Readonly<Record<string, string>>): vo
     tally.textContent = "";
     none.hidden = false;
   });
-  const source = new EventSource("/decisions");
-  source.addEventListener("message", ({ data }) => add(JSON.parse(String(data)) as DecisionView));
+  events.addEventListener("message", ({ data }) => add(JSON.parse(String(data)) as DecisionView));
 }
 
 const verdictOf = ({ outcome, transport, status, code, closeCode }: DecisionView): string => {

@@ -27,6 +27,8 @@ export interface ServeOptions {
   /** Who is at the other end. */
   readonly nameOf: (request: IncomingMessage) => Promise<string>;
   readonly isGated: boolean;
+  /** A message has come; where a session began by polling, its WebSocket is another request, which names the session. */
+  readonly onMessage: (request: IncomingMessage, sessionId?: string) => void;
   /** Where clients say in their first message who they are. */
   readonly firstMessages: FirstMessages | undefined;
 }

@@ -1,6 +1,6 @@
 import type { Server as HttpServer } from "node:http";
 import { bindSessions } from "@firmshake/node";
-import { Server } from "socket.io";
+import { Server, type Socket } from "socket.io";
 import { io } from "socket.io-client";
 import { WebSocketServer } from "ws";
 import type { ChatEvent } from "../protocol.ts";
@@ -16,7 +16,7 @@ export const socketIo: Library = {
   forgottenPath: "/chat/debug",
 
   serve: (server, options) => {
-    const { paths, roomAt, nameOf, isGated, firstMessages } = options;
+    const { paths, roomAt, nameOf, isGated, firstMessages, onMessage } = options;
     // Each of them listens to the server.
     server.setMaxListeners(0);
     const closePlain = firstMessages && servePlain(server, firstMessages.path, options);
@@ -36,7 +36,10 @@ export const socketIo: Library = {
           tell: (event) => socket.emit("event", event),
           drop: () => socket.disconnect(true),
         });
-        socket.on("request", hear);
+        socket.on("request", (message) => {
+          onMessage(socket.request, sessionIdOf(socket));
+          hear(message);
+        });
         socket.on("disconnect", leave);
       });
       return sockets;
@@ -107,6 +110,9 @@ function servePlain(server: HttpServer, path: string, options: ServeOptions): ()
     sockets.close();
   };
 }
+
+/** Engine.IO's, which is in the query of each of the session's requests. */
+const sessionIdOf = ({ conn }: Socket): string => (conn as unknown as { readonly id: string }).id;
 
 /** Of polling the client tells the status; of a WebSocket it passes on the sentence of ws beneath, which ends in it. */
 function statusIn({ description }: Error & { readonly description?: unknown }): number {

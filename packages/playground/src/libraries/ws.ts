@@ -62,7 +62,7 @@ export const ws: Library = {
 
 /** What becomes of an accepted WebSocket: it enters the room of its path, once it is known who that is. */
 export const receivedBy =
-  ({ roomAt, nameOf, firstMessages }: ServeOptions) =>
+  ({ roomAt, nameOf, firstMessages, onMessage }: ServeOptions) =>
   async (socket: WebSocket, request: IncomingMessage): Promise<void> => {
     const path = pathOf(request);
     socket.on("error", () => undefined);
@@ -75,7 +75,10 @@ export const receivedBy =
       },
       drop: () => socket.terminate(),
     });
-    socket.on("message", (data) => hear(parsed(String(data))));
+    socket.on("message", (data) => {
+      onMessage(request);
+      hear(parsed(String(data)));
+    });
     socket.on("close", leave);
   };
 

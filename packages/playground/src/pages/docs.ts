@@ -5,7 +5,7 @@ import { answer, type RouteHandler, type Routes } from "./handler.ts";
 /** The repository's root, the same seen from the sources and from what is compiled. */
 const root = new URL("../../../../", import.meta.url);
 
-/** What the page links to: the guides as they are, and what is said of each refusal. */
+/** What the page links to: the guides as they are, and what is said of each refusal and each close. */
 export const docsRoutes: Routes = {
   "GET /docs/guide/:file": (request, response, { file = "" }) =>
     /^[a-z-]+\.md$/.test(file)
@@ -33,10 +33,10 @@ function plain(path: string): RouteHandler {
   };
 }
 
-/** What `docs/errors.md` says to clients, each below its code. */
+/** The refusals and closes of `docs/errors.md`, each below its code. */
 function errorsPage(markdown: string): string {
-  const [forClients = ""] = markdown.split("\n## Configuration errors");
-  const [, ...sections] = forClients.split(/^### (?=`)/m);
+  const [refusalsAndCloses = ""] = markdown.split("\n## Message errors");
+  const [, ...sections] = refusalsAndCloses.split(/^### (?=`)|^## Closes[\s\S]*?^### (?=`)/m);
   return `<!doctype html>
 <html lang="en">
 <head>

@@ -32,7 +32,7 @@ async function orderOf(
 ): Promise<WayOrder> {
   const last = sketches.at(-1);
   const wire = last === undefined ? [] : wireOf(way, act, last);
-  const { sender, ticketFrom } = act;
+  const { sender, errand } = act;
   if (sender === "program") {
     return { kind: "measured", wire, result: await measureAct(lab, way, act, sketches) };
   }
@@ -41,7 +41,7 @@ async function orderOf(
     wire,
     sender,
     isByFirstMessage: way.authenticate !== undefined,
-    ...(ticketFrom === undefined ? {} : { ticketFrom }),
+    ...(errand === undefined ? {} : { errand }),
     attempts: sketches.map((sketch) => browserAttempt(lab, way, act, sketch)),
   };
 }

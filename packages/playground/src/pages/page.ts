@@ -1,14 +1,19 @@
 import type { ServerResponse } from "node:http";
 import { parseCookie, stringifySetCookie } from "cookie";
+import type { ConnectionLog } from "../connections/connection-log.ts";
+import { guestsCode } from "../connections/guests.ts";
+import { rules } from "../connections/rules.ts";
 import type { Issuer } from "../issuer.ts";
 import { lifetimeSeconds } from "../issuer.ts";
 import type { Lab } from "../lab.ts";
 import { sessionCookie } from "../policy.ts";
 import type { Settings, SignedIn } from "../protocol.ts";
+import type { Restartable } from "../restartable.ts";
 import { attackViews, attemptRoutes } from "./attempts.ts";
 import { browserHeaders } from "./browser-headers.ts";
-import { decisionStream } from "./decision-stream.ts";
+import { connectionRoutes } from "./connections.ts";
 import { docsRoutes } from "./docs.ts";
+import { eventStream } from "./event-stream.ts";
 import { fileRoutes } from "./files.ts";
 import {
   answer,
@@ -24,16 +29,28 @@ import { orderRoutes } from "./orders.ts";
 import { ownHost, ownPagesOnly } from "./own-origin.ts";
 import { titlesOfActs, wayView } from "./way-views.ts";
 
-/** What the chat's own origin serves: the page, the issuer, the stream of decisions. */
+/** What the chat's own origin serves: the page, the issuer, the stream of what the gate does. */
 export interface Page {
   readonly handler: Handler;
   readonly close: () => void;
 }
 
-/** @param wayRoutes - What ways need to be answered by ordinary requests. */
-export async function createPage(lab: Lab, policyText: string, wayRoutes: Routes): Promise<Page> {
+/** What the page shows beside what it knows of the lab. */
+export interface PageOptions {
+  readonly policyText: string;
+  /** What ways need to be answered by ordinary requests. */
+  readonly wayRoutes: Routes;
+  readonly connections: ConnectionLog;
+  /** What can be drained. */
+  readonly server: Restartable;
+}
+
+export async function createPage(
+  lab: Lab,
+  { policyText, wayRoutes, connections, server }: PageOptions,
+): Promise<Page> {
   const { issuer, page, panel, gated, bare } = lab;
-  const stream = decisionStream(lab.log);
+  const stream = eventStream(lab.log, connections);
   const onlyOwnPages = ownPagesOnly(page);
   const settings: Settings = {
     pageOrigin: page,
@@ -47,6 +64,8 @@ export async function createPage(lab: Lab, policyText: string, wayRoutes: Routes
       ...titlesOfActs(lab.ways),
     },
     ways: await Promise.all(lab.ways.map(wayView)),
+    guestsCode: guestsCode(),
+    rules: rules.map(({ id, label, expected }) => ({ id, label, expected })),
   };
   const headers = browserHeaders({
     connect: [`ws://${gated.host}`, `ws://${bare.host}`],
@@ -57,11 +76,12 @@ export async function createPage(lab: Lab, policyText: string, wayRoutes: Routes
     "GET /.well-known/jwks.json": (_request, response) =>
       answerJson(response, issuer.keySet, "application/jwk-set+json"),
     "GET /settings": (_request, response) => answerJson(response, settings),
-    "GET /decisions": filtered([onlyOwnPages], stream.handler),
+    "GET /events": filtered([onlyOwnPages], stream.handler),
     ...signInRoutes(issuer, onlyOwnPages),
     ...attemptRoutes(lab, ["own-page"], onlyOwnPages),
     ...wayRoutes,
     ...orderRoutes(lab, onlyOwnPages),
+    ...connectionRoutes(lab, server, connections.changed, onlyOwnPages),
     ...docsRoutes,
     ...fileRoutes("page.html"),
   });

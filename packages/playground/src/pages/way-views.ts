@@ -1,6 +1,6 @@
 import type { WayView } from "../protocol.ts";
+import { shownPart } from "../shown.ts";
 import { attemptAt } from "../ways/measure.ts";
-import { shownCode } from "../ways/shown.ts";
 import type { LiveWay } from "../ways/way.ts";
 import { wireOf } from "../ways/wire.ts";
 
@@ -25,6 +25,10 @@ export async function wayView(way: LiveWay): Promise<WayView> {
     })),
   };
 }
+
+/** The code of a way as it runs. */
+const shownCode = ({ id, alsoShown = [] }: LiveWay): string =>
+  [`ways/${id}.ts`, ...alsoShown].map(shownPart).join("\n\n");
 
 /** By the name that the attempts of each begin with. */
 export const titlesOfActs = (ways: readonly LiveWay[]): Readonly<Record<string, string>> =>

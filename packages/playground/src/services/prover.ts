@@ -5,8 +5,8 @@ import { calculateJwkThumbprint, exportJWK, generateKeyPair, SignJWT } from "jos
 export interface Prover {
   /** RFC 7638, for the claim `cnf` of its tokens. */
   readonly thumbprint: string;
-  /** A proof for one handshake. */
-  readonly prove: (url: string, accessToken: string) => Promise<string>;
+  /** A proof for one handshake, or one request, that is sent with this token or ticket. */
+  readonly prove: (method: "GET" | "POST", url: string, token: string) => Promise<string>;
 }
 
 export async function createProver(): Promise<Prover> {
@@ -14,12 +14,12 @@ export async function createProver(): Promise<Prover> {
   const jwk = await exportJWK(publicKey);
   return {
     thumbprint: await calculateJwkThumbprint(jwk),
-    prove: (url, accessToken) =>
+    prove: (method, url, token) =>
       new SignJWT({
         jti: randomUUID(),
-        htm: "GET",
+        htm: method,
         htu: url,
-        ath: createHash("sha256").update(accessToken).digest("base64url"),
+        ath: createHash("sha256").update(token).digest("base64url"),
       })
         .setProtectedHeader({ typ: "dpop+jwt", alg: "ES256", jwk })
         .setIssuedAt()

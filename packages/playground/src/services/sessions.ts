@@ -14,6 +14,7 @@ export interface Sessions {
 /** A request behind {@link Sessions.recognise}, which may be of somebody who has signed in. */
 export interface Visitor extends IncomingMessage {
   user?: { readonly name: string };
+  sessionId?: string;
 }
 
 export const waysCookie = "ways_session";
@@ -33,7 +34,9 @@ export function createSessions(): Sessions {
     recognise: (request: Visitor) => {
       const id = parseCookie(request.headers.cookie ?? "")[waysCookie];
       const name = id === undefined ? undefined : names.get(id);
-      if (name !== undefined) request.user = { name };
+      if (id === undefined || name === undefined) return;
+      request.user = { name };
+      request.sessionId = id;
     },
   };
 }

@@ -1,8 +1,10 @@
 import { apiKeyWay } from "./api-key.ts";
 import { authorizeWay } from "./authorize.ts";
 import { bearer } from "./bearer.ts";
+import { boundTicket } from "./bound-ticket.ts";
 import { boundToken } from "./bound-token.ts";
 import { clientCertificateWay } from "./client-certificate.ts";
+import { csrfWay } from "./csrf.ts";
 import { dpop } from "./dpop.ts";
 import { firstMessageWay } from "./first-message.ts";
 import { opaque } from "./opaque.ts";
@@ -16,8 +18,10 @@ import type { Way } from "./way.ts";
 /** Every way, in the order of `docs/guide/choosing.md`. */
 export const ways: readonly Way[] = [
   session,
+  csrfWay,
   token,
   ticket,
+  boundTicket,
   bearer,
   opaque,
   dpop,

@@ -18,7 +18,7 @@ export const dpop: Way = {
     const thief = await createProver();
     const proven = async (prover: Prover): Promise<Sketch> => {
       const signed = await tokens.sign("Clock", { cnf: { jkt: clock.thumbprint } });
-      const proof = await prover.prove(`${page}/ways/dpop`, signed);
+      const proof = await prover.prove("GET", `${page}/ways/dpop`, signed);
       return {
         origin: undefined,
         lines: [

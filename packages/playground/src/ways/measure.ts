@@ -3,6 +3,7 @@ import { type Answer, type Manner, shakeHands } from "../handshake-client.ts";
 import type { Lab, Target } from "../lab.ts";
 import { ws } from "../libraries/ws.ts";
 import type { WayResult } from "../protocol.ts";
+import { runErrand } from "./run-errand.ts";
 import type { Act, LiveWay, Sketch } from "./way.ts";
 import { openingAt } from "./wire.ts";
 
@@ -14,12 +15,12 @@ export async function measureAct(
   sketches: readonly Sketch[],
 ): Promise<WayResult> {
   const target = targetOf(lab, way);
-  const ticket = act.ticketFrom && (await ticketFor(lab, act.ticketFrom, sketches));
+  const brought = act.errand && (await runErrand(lab, way, act.errand, sketches));
   const texts: string[] = [];
   let result: WayResult | undefined;
   for (const sketch of sketches) {
     const attempt = attemptAt(way, act);
-    const opening = openingAt(way, sketch, target, { attempt, ticket });
+    const opening = openingAt(way, sketch, target, { attempt, brought });
     const answer = await shakeHands(target, opening, mannerOf(lab, way, sketch));
     // It was decided before it was answered; of a first message the last word counts.
     const decision = lab.log.recent().findLast((one) => one.attempt === attempt);
@@ -46,21 +47,6 @@ function mannerOf({ certificates }: Lab, { listener }: LiveWay, sketch: Sketch):
     ...(listener === "tls" ? { tls: { ca: certificates.server.cert, certificate } } : {}),
     ...(firstMessage === undefined ? {} : { firstMessage }),
   };
-}
-
-/** As the page asks for it: with its session, and with its origin, which browsers name on each POST. */
-async function ticketFor(
-  { page }: Lab,
-  path: string,
-  [sketch]: readonly Sketch[],
-): Promise<string | undefined> {
-  const { cookie } = sketch ?? {};
-  const response = await fetch(`${page}${path}`, {
-    method: "POST",
-    headers: { Origin: page, ...(cookie && { Cookie: `${cookie.name}=${cookie.value}` }) },
-  });
-  const { ticket } = (await response.json()) as { readonly ticket?: string };
-  return ticket;
 }
 
 type Outcome = Omit<WayResult, "steps" | "before">;

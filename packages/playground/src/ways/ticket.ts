@@ -24,11 +24,12 @@ export const ticket: Way = {
       cookie: { name: waysCookie, value: id },
     });
     // Not below the path of the way: Socket.IO takes whatever begins with that for its own.
-    const ticketFrom = "/tickets";
+    const from = "/tickets";
+    const errand = { from, parameter: "ticket" } as const;
     return {
       guard: policy,
       routes: {
-        [`POST ${ticketFrom}`]: (request, response) => {
+        [`POST ${from}`]: (request, response) => {
           sessions.recognise(request);
           return desk(request, response);
         },
@@ -37,7 +38,7 @@ export const ticket: Way = {
         connect({
           sentence: "The page asks for a ticket, and opens the WebSocket with it.",
           sender: "page",
-          ticketFrom,
+          errand,
           handshakes: async () => [handshake(sessions.start("Ada"))],
         }),
         {
@@ -46,7 +47,7 @@ export const ticket: Way = {
           sentence: "A ticket is spent by its first handshake.",
           expected: "ticket_invalid",
           sender: "page",
-          ticketFrom,
+          errand,
           handshakes: async () => {
             const id = sessions.start("Ada");
             return [handshake(id), handshake(id)];
@@ -58,7 +59,7 @@ export const ticket: Way = {
           sentence: "Both origins may connect, but the ticket was given to the other page.",
           expected: "ticket_invalid",
           sender: "other-origin",
-          ticketFrom,
+          errand,
           handshakes: async () => [handshake(sessions.start("Ada"), panel)],
         },
       ],

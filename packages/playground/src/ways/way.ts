@@ -3,7 +3,7 @@ import type { HandshakeSketch } from "../attacks/attack.ts";
 import type { MakeGuard } from "../frameworks/framework.ts";
 import type { Issuer } from "../issuer.ts";
 import type { Routes } from "../pages/handler.ts";
-import type { Sender } from "../protocol.ts";
+import type { Errand, Sender } from "../protocol.ts";
 import type { Authorizer } from "../services/authorizer.ts";
 import type { Certificates, KeyAndCertificate } from "../services/certificates.ts";
 import type { IntrospectionClient, OpaqueTokens } from "../services/opaque-tokens.ts";
@@ -67,8 +67,8 @@ export interface Act {
   /** What has to come back at last: a number is the close code of a connection that was accepted before. */
   readonly expected: "accepted" | RefusalCode | number;
   readonly sender: Sender;
-  /** Asks for a ticket before, as the page does, and sends it with each handshake. */
-  readonly ticketFrom?: string;
+  /** What is asked for before, once, and sent with each handshake. */
+  readonly errand?: Errand;
   /** One after the other; the last is what counts. */
   readonly handshakes: () => Promise<readonly Sketch[]>;
 }

@@ -1,15 +1,11 @@
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import type { LiveWay } from "./way.ts";
 
 /** The package's sources, the same seen from the sources and from what is compiled. */
-const sources = new URL("../../src/", import.meta.url);
+const sources = new URL("../src/", import.meta.url);
 
-/** The code of a way as it runs: the marked parts of the sources, so that nothing is shown that is not so. */
-export const shownCode = ({ id, alsoShown = [] }: Pick<LiveWay, "id" | "alsoShown">): string =>
-  [`ways/${id}.ts`, ...alsoShown].map(shownPart).join("\n\n");
-
-function shownPart(file: string): string {
+/** The marked part of a source file, so that nothing is shown that is not so. */
+export function shownPart(file: string): string {
   const text = readFileSync(fileURLToPath(new URL(file, sources)), "utf8");
   const part = /^ *\/\/ #region shown\n([\s\S]*?)\n *\/\/ #endregion$/m.exec(text)?.[1];
   if (part === undefined) throw new Error(`${file} shows no part of itself.`);

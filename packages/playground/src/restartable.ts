@@ -1,0 +1,62 @@
+import type { Server } from "node:http";
+import type { Drained, Gate } from "@firmshake/node";
+import type { OpenView } from "./protocol.ts";
+import { type Application, type ApplicationOptions, serveApplication } from "./server.ts";
+
+/** An application that can be drained, and then be brought back on the same server, as if its process was started anew. */
+export interface Restartable {
+  readonly start: (options: ApplicationOptions) => Promise<void>;
+  readonly gate: () => Gate | undefined;
+  readonly state: () => OpenView["state"];
+  /** Refuses all handshakes from now on, and closes what is open. */
+  readonly drain: () => Promise<Drained>;
+  /** False where it was not drained. */
+  readonly restart: () => Promise<boolean>;
+  readonly close: () => void;
+}
+
+/** @param onChange - Is told when the state is another one. */
+export function createRestartable(server: Server, onChange: () => void): Restartable {
+  let options: ApplicationOptions | undefined;
+  let application: Application | undefined;
+  let state: OpenView["state"] = "open";
+
+  function become(next: OpenView["state"]): void {
+    state = next;
+    onChange();
+  }
+
+  async function start(given: ApplicationOptions): Promise<void> {
+    options = given;
+    application = await serveApplication(server, given);
+  }
+
+  return {
+    start,
+    gate: () => application?.gate,
+    state: () => state,
+    drain: async () => {
+      const gate = application?.gate;
+      if (gate === undefined) return nothing;
+      if (state === "open") become("draining");
+      const drained = await gate.drain();
+      if (state === "draining") become("drained");
+      return drained;
+    },
+    restart: async () => {
+      if (state !== "drained" || options === undefined) return false;
+      // Once, however often it is asked for.
+      state = "draining";
+      application?.close();
+      application?.gate?.detach();
+      // The old app, and what its library has left.
+      for (const event of ["request", "upgrade"]) server.removeAllListeners(event);
+      await start(options);
+      become("open");
+      return true;
+    },
+    close: () => application?.close(),
+  };
+}
+
+const nothing: Drained = { open: 0, closed: 0, terminated: 0 };
