@@ -1,6 +1,7 @@
 /** Opens WebSockets by hand and sends canned frames over them, so many at a time in each packet. */
 import { connect } from "node:net";
 import { handshakeBytes, site } from "./requests.mjs";
+import { takeOrders } from "./take-orders.mjs";
 
 let sockets = [];
 /** All come from one address, and so many may wait for a decision. */
@@ -83,11 +84,4 @@ function talk(socket, packet, answerBytes, packets) {
   });
 }
 
-process.on("message", async ({ order, details }) => {
-  try {
-    process.send({ result: await orders[order](details) });
-  } catch (error) {
-    process.send({ error: String(error?.stack ?? error) });
-  }
-});
-process.on("disconnect", () => process.exit());
+takeOrders(orders);

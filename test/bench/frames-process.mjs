@@ -4,6 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { attach, guard, host, insecureAnyOrigin, jwt } from "@firmshake/node";
 import { WebSocketServer } from "ws";
 import { site } from "./requests.mjs";
+import { takeOrders } from "./take-orders.mjs";
 
 const patienceMs = 60_000;
 const rates = { limit: 1e9, windowMs: 1_000 };
@@ -76,11 +77,4 @@ const openConnections = () =>
     server.getConnections((error, count) => (error ? reject(error) : resolve(count))),
   );
 
-process.on("message", async ({ order, details }) => {
-  try {
-    process.send({ result: await orders[order](details) });
-  } catch (error) {
-    process.send({ error: String(error?.stack ?? error) });
-  }
-});
-process.on("disconnect", () => process.exit());
+takeOrders(orders);

@@ -2,6 +2,7 @@
 import { connect } from "node:net";
 import { samples } from "./hygiene-messages.mjs";
 import { handshakeBytes, site } from "./requests.mjs";
+import { takeOrders } from "./take-orders.mjs";
 
 const connections = 64;
 const answerBytes = 4 + 1_024;
@@ -69,11 +70,4 @@ function frameOf(text) {
   return Buffer.concat([head, payload]);
 }
 
-process.on("message", async ({ order, details }) => {
-  try {
-    process.send({ result: await orders[order](details) });
-  } catch (error) {
-    process.send({ error: String(error?.stack ?? error) });
-  }
-});
-process.on("disconnect", () => process.exit());
+takeOrders(orders);

@@ -7,6 +7,7 @@ import { Ajv } from "ajv";
 import { WebSocketServer } from "ws";
 import { z } from "zod";
 import { schemas } from "./hygiene-messages.mjs";
+import { takeOrders } from "./take-orders.mjs";
 
 /** What each library makes of the JSON Schema of a message. */
 const compiled = {
@@ -81,11 +82,4 @@ function toTypebox({ type, properties, items, maxLength }) {
   return type === "number" ? Type.Number() : Type.Boolean();
 }
 
-process.on("message", async ({ order, details }) => {
-  try {
-    process.send({ result: await orders[order](details) });
-  } catch (error) {
-    process.send({ error: String(error?.stack ?? error) });
-  }
-});
-process.on("disconnect", () => process.exit());
+takeOrders(orders);

@@ -1,5 +1,6 @@
 /** Opens raw TCP connections, writes canned bytes, and looks at the first line of what comes back. */
 import { connect } from "node:net";
+import { takeOrders } from "./take-orders.mjs";
 
 const patienceMs = 20_000;
 
@@ -82,11 +83,4 @@ function exchange(port, request, localAddress) {
   });
 }
 
-process.on("message", async ({ order, details }) => {
-  try {
-    process.send({ result: await orders[order](details) });
-  } catch (error) {
-    process.send({ error: String(error?.stack ?? error) });
-  }
-});
-process.on("disconnect", () => process.exit());
+takeOrders(orders);

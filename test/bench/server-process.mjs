@@ -1,6 +1,7 @@
 /** One contender in a process of its own. Says what it has spent when it is asked. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { contenders } from "./contenders.mjs";
+import { takeOrders } from "./take-orders.mjs";
 
 const patienceMs = 20_000;
 
@@ -51,11 +52,4 @@ async function until(isSo) {
   }
 }
 
-process.on("message", async ({ order, details }) => {
-  try {
-    process.send({ result: await orders[order](details) });
-  } catch (error) {
-    process.send({ error: String(error?.stack ?? error) });
-  }
-});
-process.on("disconnect", () => process.exit());
+takeOrders(orders);

@@ -2,6 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { handshakeBytes, site } from "../bench/requests.mjs";
+import { takeOrders } from "../bench/take-orders.mjs";
 import { attacksOn } from "./attacks.mjs";
 import { dial, frame, smallFrameIn, statusOf } from "./raw-socket.mjs";
 
@@ -208,11 +209,4 @@ function takeOut(map, key) {
   return value;
 }
 
-process.on("message", async ({ order, details }) => {
-  try {
-    process.send({ result: await orders[order](details) });
-  } catch (error) {
-    process.send({ error: String(error?.stack ?? error) });
-  }
-});
-process.on("disconnect", () => process.exit());
+takeOrders(orders);

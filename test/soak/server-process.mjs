@@ -19,6 +19,7 @@ import {
 } from "@firmshake/node";
 import { WebSocketServer } from "ws";
 import { site } from "../bench/requests.mjs";
+import { takeOrders } from "../bench/take-orders.mjs";
 
 const patienceMs = 30_000;
 /** For whoever is on the way; a place that an attack has kept would soon be missed. */
@@ -94,11 +95,4 @@ const openSockets = () =>
     server.getConnections((error, count) => (error ? reject(error) : resolve(count))),
   );
 
-process.on("message", async ({ order, details }) => {
-  try {
-    process.send({ result: await orders[order](details) });
-  } catch (error) {
-    process.send({ error: String(error?.stack ?? error) });
-  }
-});
-process.on("disconnect", () => process.exit());
+takeOrders(orders);
