@@ -128,10 +128,10 @@ function buttonOf(text: string, label: string, act: () => Promise<void>): HTMLBu
 }
 
 function trafficOf({ messages, bytes }: Traffic, rate: Traffic): string {
-  const count = `${messages} ${messages === 1 ? "message" : "messages"}, ${bytesOf(bytes)}`;
+  const noun = messages === 1 ? "message" : "messages";
   return rate.bytes === 0
-    ? count
-    : `${count} (${rate.messages.toFixed(1)} and ${bytesOf(rate.bytes)} a second)`;
+    ? `${messages} ${noun}, ${bytesOf(bytes)}`
+    : `${messages} ${noun} (${rate.messages.toFixed(1)}/s), ${bytesOf(bytes)} (${bytesOf(rate.bytes)}/s)`;
 }
 
 const bytesOf = (bytes: number): string =>
