@@ -17,6 +17,7 @@ export interface Restartable {
 
 /** @param onChange - Is told when the state is another one. */
 export function createRestartable(server: Server, onChange: () => void): Restartable {
+  const takeListenersOff = listenerRemover(server);
   let options: ApplicationOptions | undefined;
   let application: Application | undefined;
   let state: OpenView["state"] = "open";
@@ -49,13 +50,24 @@ export function createRestartable(server: Server, onChange: () => void): Restart
       state = "draining";
       application?.close();
       application?.gate?.detach();
-      // The old app, and what its library has left.
-      for (const event of ["request", "upgrade"]) server.removeAllListeners(event);
+      takeListenersOff();
       await start(options);
       become("open");
       return true;
     },
     close: () => application?.close(),
+  };
+}
+
+/** Frameworks and libraries leave some behind. What the server has by now stays. */
+function listenerRemover(server: Server): () => void {
+  const own = new Set(server.eventNames().flatMap((name) => server.rawListeners(name)));
+  return () => {
+    for (const name of server.eventNames()) {
+      for (const listener of server.rawListeners(name)) {
+        if (!own.has(listener)) server.off(name, listener as () => void);
+      }
+    }
   };
 }
 
