@@ -10,7 +10,7 @@ export interface Restartable {
   readonly state: () => OpenView["state"];
   /** Refuses all handshakes from now on, and closes what is open. */
   readonly drain: () => Promise<Drained>;
-  /** False where it was not drained. */
+  /** False where it was not drained, or is being brought back already. */
   readonly restart: () => Promise<boolean>;
   readonly close: () => void;
 }
@@ -21,6 +21,7 @@ export function createRestartable(server: Server, onChange: () => void): Restart
   let options: ApplicationOptions | undefined;
   let application: Application | undefined;
   let state: OpenView["state"] = "open";
+  let isRestarting = false;
 
   function become(next: OpenView["state"]): void {
     state = next;
@@ -45,13 +46,16 @@ export function createRestartable(server: Server, onChange: () => void): Restart
       return drained;
     },
     restart: async () => {
-      if (state !== "drained" || options === undefined) return false;
-      // Once, however often it is asked for.
-      state = "draining";
-      application?.close();
-      application?.gate?.detach();
-      takeListenersOff();
-      await start(options);
+      if (state !== "drained" || isRestarting || options === undefined) return false;
+      isRestarting = true;
+      try {
+        application?.close();
+        application?.gate?.detach();
+        takeListenersOff();
+        await start(options);
+      } finally {
+        isRestarting = false;
+      }
       become("open");
       return true;
     },
