@@ -391,6 +391,11 @@ describe.skipIf(needed.isMissing)("the playground in Chromium", { timeout: 60_00
         await panelOf(page).getByRole("button", { name: "Run all" }).click();
         await panelOf(page).locator("#flood.is-stopped").waitFor({ timeout: 30_000 });
         await page.locator(".decision", { hasText: "429 rate_limited" }).first().waitFor();
+        await page.getByRole("button", { name: "Bring three guests" }).click();
+        await page.getByText("3 guests are in").waitFor();
+        await page.getByRole("button", { name: "60 pings at once" }).click();
+        await page.getByText("heard: 1008 control_rate_exceeded.").waitFor();
+        await page.getByText("The guard of").click();
         await press(page, "session", "foreign");
         await press(page, "dpop", "replayed");
         for (const frame of [page.mainFrame(), await panelFrame(page)]) {

@@ -40,6 +40,13 @@ describe.each(frameworkNames)("the chat's own origin, on %s", (framework) => {
     ["/sign-out", "POST"],
     ["/attempts/missing-token", "POST"],
     ["/orders/token/connect", "POST"],
+    ["/invitations", "POST"],
+    ["/rules/pings", "POST"],
+    ["/connections/any/revoke", "POST"],
+    ["/connections/any/token", "POST"],
+    ["/renew", "POST"],
+    ["/drain", "POST"],
+    ["/restart", "POST"],
   ])("keeps %s from pages of other origins", async (path, method) => {
     const { page, panel } = playground.lab;
     expect(await statusOf(path, method, { origin: panel })).toBe(403);

@@ -22,8 +22,9 @@ const defaultPort = 8080;
 export const help: string = `Usage: npm start [-- options]
 
 Starts the Firmshake playground: a chat behind the gate, an attack panel on
-another origin, each way to prove who you are with what goes wrong there, and
-every decision of the gate as it is made.
+another origin, the connections that are open and what closes them, each way
+to prove who you are with what goes wrong there, and every decision of the gate
+as it is made.
 
 Options:
   --framework NAME

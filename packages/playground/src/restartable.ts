@@ -10,16 +10,18 @@ export interface Restartable {
   readonly state: () => OpenView["state"];
   /** Refuses all handshakes from now on, and closes what is open. */
   readonly drain: () => Promise<Drained>;
-  /** False where it was not drained. */
+  /** False where it was not drained, or is being brought back already. */
   readonly restart: () => Promise<boolean>;
   readonly close: () => void;
 }
 
 /** @param onChange - Is told when the state is another one. */
 export function createRestartable(server: Server, onChange: () => void): Restartable {
+  const takeListenersOff = listenerRemover(server);
   let options: ApplicationOptions | undefined;
   let application: Application | undefined;
   let state: OpenView["state"] = "open";
+  let isRestarting = false;
 
   function become(next: OpenView["state"]): void {
     state = next;
@@ -44,18 +46,32 @@ export function createRestartable(server: Server, onChange: () => void): Restart
       return drained;
     },
     restart: async () => {
-      if (state !== "drained" || options === undefined) return false;
-      // Once, however often it is asked for.
-      state = "draining";
-      application?.close();
-      application?.gate?.detach();
-      // The old app, and what its library has left.
-      for (const event of ["request", "upgrade"]) server.removeAllListeners(event);
-      await start(options);
+      if (state !== "drained" || isRestarting || options === undefined) return false;
+      isRestarting = true;
+      try {
+        application?.close();
+        application?.gate?.detach();
+        takeListenersOff();
+        await start(options);
+      } finally {
+        isRestarting = false;
+      }
       become("open");
       return true;
     },
     close: () => application?.close(),
+  };
+}
+
+/** Frameworks and libraries leave some behind. What the server has by now stays. */
+function listenerRemover(server: Server): () => void {
+  const own = new Set(server.eventNames().flatMap((name) => server.rawListeners(name)));
+  return () => {
+    for (const name of server.eventNames()) {
+      for (const listener of server.rawListeners(name)) {
+        if (!own.has(listener)) server.off(name, listener as () => void);
+      }
+    }
   };
 }
 

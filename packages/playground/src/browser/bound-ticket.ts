@@ -7,21 +7,15 @@ export async function fetchBoundTicket(
 ): Promise<string> {
   const keys = await makeKeys();
   const { token = "" } = await post(bound.tokenFrom, {}, await publicKeyOf(keys));
-  const isOwner = bound.provenBy === "owner";
-  const fetchTicket = async (proof: string): Promise<string> => {
-    const given = await post(from, { Authorization: `DPoP ${token}`, DPoP: proof });
-    return given.ticket ?? "";
-  };
-  if (bound.provenBy === "nobody") {
-    return fetchTicket(await prove(keys, "POST", from, token));
-  }
-  const prover = isOwner ? keys : await makeKeys();
+  const prover = bound.provenBy === "thief" ? await makeKeys() : keys;
   // #region shown
   // In the page, with a key of crypto.subtle
-  const ticket = await fetchTicket(await prove(keys, "POST", from, token));
-  const query = `${ticket}~${await prove(prover, "GET", socket, ticket)}`; // ?ticket=…
+  const asking = await prove(keys, "POST", from, token);
+  const ticket = await fetchTicket(from, token, asking);
+  const proof = await prove(prover, "GET", socket, ticket);
+  const query = `${ticket}~${proof}`; // ?ticket=…
   // #endregion
-  return query;
+  return bound.provenBy === "nobody" ? ticket : query;
 }
 
 /** The private half can be used, and never be read. */
@@ -31,6 +25,11 @@ const makeKeys = (): Promise<CryptoKeyPair> =>
 async function publicKeyOf({ publicKey }: CryptoKeyPair): Promise<JsonWebKey> {
   const { kty, crv, x, y } = await crypto.subtle.exportKey("jwk", publicKey);
   return { kty, crv, x, y } as JsonWebKey;
+}
+
+async function fetchTicket(from: string, token: string, proof: string): Promise<string> {
+  const { ticket = "" } = await post(from, { Authorization: `DPoP ${token}`, DPoP: proof });
+  return ticket;
 }
 
 async function post(

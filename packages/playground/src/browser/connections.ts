@@ -16,7 +16,7 @@ interface Row {
   readonly item: HTMLLIElement;
   /** By the gate's clock. */
   readonly tick: (now: number) => void;
-  readonly show: (connection: ConnectionView) => void;
+  readonly show: (connection: ConnectionView, now: number) => void;
 }
 
 /** The connections that are open, with how long they will be. */
@@ -47,7 +47,7 @@ export function showConnections(events: EventSource, acts: ConnectionActs): void
       const row = rows.get(connection.id) ?? rowOf(connection, acts);
       if (!rows.has(connection.id)) list.append(row.item);
       rows.set(connection.id, row);
-      row.show(connection);
+      row.show(connection, next.now);
     }
     none.hidden = connections.length > 0;
     tally.textContent = connections.length === 0 ? "" : `${connections.length} open`;
@@ -91,8 +91,8 @@ function rowOf(first: ConnectionView, { refresh, revoke }: ConnectionActs): Row 
   );
   return {
     item,
-    show: (next) => {
-      if (next.expiresAt !== connection.expiresAt) from = Date.now();
+    show: (next, now) => {
+      if (next.expiresAt !== connection.expiresAt) from = now;
       connection = next;
       received.textContent = trafficOf(next.received, next.rate);
     },
@@ -128,10 +128,10 @@ function buttonOf(text: string, label: string, act: () => Promise<void>): HTMLBu
 }
 
 function trafficOf({ messages, bytes }: Traffic, rate: Traffic): string {
-  const count = `${messages} ${messages === 1 ? "message" : "messages"}, ${bytesOf(bytes)}`;
+  const noun = messages === 1 ? "message" : "messages";
   return rate.bytes === 0
-    ? count
-    : `${count} (${rate.messages.toFixed(1)} and ${bytesOf(rate.bytes)} a second)`;
+    ? `${messages} ${noun}, ${bytesOf(bytes)}`
+    : `${messages} ${noun} (${rate.messages.toFixed(1)}/s), ${bytesOf(bytes)} (${bytesOf(rate.bytes)}/s)`;
 }
 
 const bytesOf = (bytes: number): string =>

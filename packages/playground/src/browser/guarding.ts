@@ -60,9 +60,9 @@ function onPress(
 }
 
 async function bringGuests(): Promise<string> {
-  const guests = await post<readonly GuestAttempt[]>("/guests");
-  const isIn = await Promise.all(guests.map(bringGuest));
-  const count = isIn.filter(Boolean).length;
+  const guests = await post<readonly GuestAttempt[]>("/invitations");
+  let count = 0;
+  for (const guest of guests) if (await bringGuest(guest)) count++;
   return count === guests.length
     ? `${count} guests are in, until their tokens end.`
     : `${count} of ${guests.length} guests were let in: see the decisions.`;
@@ -86,13 +86,14 @@ async function revoke({ id, subject }: ConnectionView): Promise<string> {
   return `${subject}’s tokens are revoked, and ${connections} closed.`;
 }
 
-async function breakRule({ id, label }: RuleView): Promise<string> {
+async function breakRule({ id, label, expected }: RuleView): Promise<string> {
   const order = await post<RuleOrder>(`/rules/${id}`);
   const [who, heard] =
     order.kind === "measured"
       ? ["A program", order.heard]
       : ["This page", await sayAtOnce(order.attempt, order.requests)];
-  return `${label}. ${who} heard: ${wordsOf(heard)}.`;
+  const verdict = heard.reason === expected ? "" : ", which it must not";
+  return `${label}. ${who} heard: ${wordsOf(heard)}${verdict}.`;
 }
 
 const wordsOf = ({ closeCode, reason }: Heard): string =>

@@ -8,7 +8,9 @@ export function bringGuest({ library, everyMs, ...destination }: GuestAttempt): 
     const guest = connectTo(library, destination, {
       onEvent: ({ type }) => {
         if (type !== "welcome") return;
-        timer = setInterval(() => guest.send({ type: "ping" }), everyMs);
+        timer = setInterval(() => {
+          if (guest.isOpen()) guest.send({ type: "ping" });
+        }, everyMs);
         resolve(true);
       },
       onClose: () => {

@@ -11,6 +11,7 @@ import {
 import { lifetimeSeconds } from "../issuer.ts";
 import type { CloseView, ConnectionView, OpenView, Traffic } from "../protocol.ts";
 import { createTrafficCounter, type TrafficCounter } from "./traffic.ts";
+import { createTrafficRates } from "./traffic-rates.ts";
 
 /** What is open behind a gate, what it has closed lately, and who wants to know. */
 export interface ConnectionLog {
@@ -46,12 +47,12 @@ export function createConnectionLog(
   { gate, state }: Guarding,
   clock: Clock | undefined,
 ): ConnectionLog {
-  const now = clock?.now ?? Date.now;
+  const now = clock === undefined ? Date.now : () => clock.now();
   const startedAt = Date.now().toString(36);
   const traffic = createTrafficCounter();
   const listeners = new Set<ConnectionListener>();
   const recent: CloseView[] = [];
-  const rates = ratesOf(traffic.of);
+  const rates = createTrafficRates(traffic.of);
   let count = 0;
   let soon: NodeJS.Timeout | undefined;
   let ticking: NodeJS.Timeout | undefined;
@@ -75,7 +76,7 @@ export function createConnectionLog(
     soon = setTimeout(() => {
       soon = undefined;
       tell();
-    }, togetherMs);
+    }, togetherMs).unref();
   }
 
   function recordClose(event: CloseEvent): void {
@@ -120,35 +121,6 @@ export function createConnectionLog(
     },
   };
 }
-
-/** How much has come in each second, of what was looked at twice. */
-function ratesOf(received: (connection: Connection) => Traffic): {
-  readonly measure: (connections: readonly Connection[]) => void;
-  readonly of: (connection: Connection) => Traffic;
-} {
-  const known = new WeakMap<Connection, { readonly at: number; total: Traffic; rate: Traffic }>();
-  return {
-    measure: (connections) => {
-      const at = performance.now();
-      for (const connection of connections) {
-        const before = known.get(connection);
-        const total = received(connection);
-        const seconds = (at - (before?.at ?? at)) / 1_000;
-        const rate =
-          before === undefined
-            ? still
-            : {
-                messages: (total.messages - before.total.messages) / seconds,
-                bytes: (total.bytes - before.total.bytes) / seconds,
-              };
-        known.set(connection, { at, total, rate });
-      }
-    },
-    of: (connection) => known.get(connection)?.rate ?? still,
-  };
-}
-
-const still: Traffic = { messages: 0, bytes: 0 };
 
 function viewOf(
   { id, path, acceptedAt, identity }: Connection,

@@ -34,7 +34,8 @@ export function connectionRoutes(
     [...(server.gate()?.connections ?? [])].find((one) => one.id === id);
 
   return {
-    "POST /guests": own(async (_request, response) => {
+    // Not below the path of the guests: Socket.IO takes whatever begins with that for its own.
+    "POST /invitations": own(async (_request, response) => {
       const attempts = await Promise.all(guests.map((guest) => guestAttempt(lab, guest)));
       answerJson(response, attempts satisfies readonly GuestAttempt[]);
     }),
