@@ -75,6 +75,7 @@ export function makeBuilder(): TokenBuilder {
   return {
     keys: { verify: verificationKeys(keys) },
     build: (token, now) => buildToken(tokenWords(token, "token"), keys, now),
+    thumbprint: (name) => thumbprintOf(publicKeyOf(keys, name)),
     prove: (proof, token, now) => buildProof(proofWords(proof, "proof"), keys, token, now),
   };
 }

@@ -93,9 +93,13 @@ export interface Step extends Omit<RequestWords, "raw"> {
   /** What must have come back by then, and what must not even have reached the application. */
   readonly heard: string | undefined;
   readonly unheard: string | undefined;
-  /** Whose access is revoked, besides the user. */
+  /** Whose access is revoked, besides the user; who a page belongs to. */
   readonly session: string | undefined;
   readonly tokenId: string | undefined;
+  /** The key that a ticket is issued for. */
+  readonly key: string | undefined;
+  /** The page's token that is shown. */
+  readonly csrf: string | undefined;
 }
 
 /** A frame, whether or not a client may send it (RFC 6455 §5.2). */
@@ -188,6 +192,8 @@ const given = record<Given>({
         unheard: optional(text),
         session: optional(text),
         tokenId: optional(text),
+        key: optional(text),
+        csrf: optional(text),
       }),
     ),
   ),

@@ -30,6 +30,7 @@ export interface PolicyWords extends AuthenticationWords {
   readonly rate: RateWords | undefined;
   /** For sequences alone: elsewhere nobody could have issued one. */
   readonly ticket: TicketWords | undefined;
+  readonly csrf: CsrfWords | undefined;
   /** For sequences alone, as those down to `controlFrames`: elsewhere nothing comes after the handshake. */
   readonly closeOnExpiry: boolean | undefined;
   readonly maxConnectionSeconds: number | undefined;
@@ -146,6 +147,10 @@ export interface ConnectionsWords {
   readonly evicts: boolean | undefined;
 }
 
+export interface CsrfWords {
+  readonly ttlSeconds: number | undefined;
+}
+
 export interface TrafficWords {
   readonly limit: number;
   readonly perSeconds: number;
@@ -156,6 +161,7 @@ export interface TicketWords {
   /** There are no others. */
   readonly singleUse: boolean | undefined;
   readonly bindAddress: boolean | undefined;
+  readonly bindKey: boolean | undefined;
 }
 
 export interface FirstMessageWords {
@@ -257,8 +263,10 @@ const policyWords = record<Omit<PolicyWords, "later">>({
       ttlSeconds: optional(number),
       singleUse: optional(flag),
       bindAddress: optional(flag),
+      bindKey: optional(flag),
     }),
   ),
+  csrf: optional(record<CsrfWords>({ ttlSeconds: optional(number) })),
   closeOnExpiry: optional(flag),
   maxConnectionSeconds: optional(number),
   connections: optional(

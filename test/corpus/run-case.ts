@@ -94,7 +94,7 @@ async function runWays(found: Case, surroundings: SequenceSurroundings): Promise
     return runSequence(policy, steps, surroundings);
   }
   if (found.expect === "as-steps") throw new WordError("as-steps without steps");
-  const ofSequences = ["ticket", ...liveWords] as const;
+  const ofSequences = ["ticket", "csrf", ...liveWords] as const;
   const [later] = [...policy.later, ...ofSequences.filter((word) => policy[word] !== undefined)];
   if (later !== undefined) throw new WordError(`policy: "${later}" is for sequences`);
 

@@ -70,7 +70,9 @@ export async function runLiveSequence(
   requests: ReadonlyMap<Step, FullRequest>,
   surroundings: LiveSurroundings,
 ): Promise<{ readonly failures: readonly string[]; readonly notes: readonly string[] }> {
-  if (policy.ticket !== undefined) throw new WordError("policy.ticket: not with connections");
+  for (const word of ["ticket", "csrf"] as const) {
+    if (policy[word] !== undefined) throw new WordError(`policy.${word}: not with connections`);
+  }
   const live = await serve(policy, surroundings);
   const failures: string[] = [];
   let seconds = 0;

@@ -1,13 +1,15 @@
-import { ConfigError, memoryRateLimitStore, type Tickets, tickets } from "@firmshake/core";
+import { ConfigError, memoryRateLimitStore } from "@firmshake/core";
 import type { Step } from "./case.ts";
+import { type CsrfDesk, csrfDesk } from "./csrf-desk.ts";
 import type { Outcome } from "./outcome.ts";
 import { type LoadedPolicy, loadPolicy } from "./policy.ts";
-import type { PolicyWords, TicketWords } from "./policy-words.ts";
+import type { PolicyWords } from "./policy-words.ts";
 import { type FullRequest, fullRequest, hostOf } from "./request.ts";
 import { runInProcess } from "./run-in-process.ts";
 import { isLive, liveVerbs, opens, runLiveSequence } from "./run-live-sequence.ts";
 import { bytesOf, canBeSaid, openServer, type Serve } from "./run-over-socket.ts";
 import type { Services } from "./services.ts";
+import { type TicketDesk, ticketDesk } from "./ticket-desk.ts";
 import { buildCredentials, type CredentialWords, type TokenBuilder } from "./tokens.ts";
 import { WordError } from "./words.ts";
 
@@ -26,7 +28,7 @@ export interface SequenceSurroundings {
   readonly serve: Serve | undefined;
 }
 
-const verbs = ["open", "open-at-once", "close", "issue-ticket", ...liveVerbs];
+const verbs = ["open", "open-at-once", "close", "issue-ticket", "issue-csrf", ...liveVerbs];
 
 /** Runs the steps on a faked clock: in process and over sockets, or over sockets alone where they are about what comes after the handshake. */
 export async function runSequence(
@@ -96,8 +98,9 @@ async function runSteps(
   way: "in process" | "over a socket",
 ): Promise<Omit<SequenceOutcome, "pending">> {
   let seconds = 0;
-  const store = memoryRateLimitStore({ now: () => seconds * 1_000 });
-  const desk = policy.ticket && ticketDesk(policy.ticket, () => seconds * 1_000);
+  const now = (): number => seconds * 1_000;
+  const store = memoryRateLimitStore({ now });
+  const desks = desksOf(policy, builder, now);
   const load = (): LoadedPolicy =>
     loadPolicy(policy, {
       builder,
@@ -105,7 +108,8 @@ async function runSteps(
       requestedHost: hostOf(fullRequest({})),
       tokenType: undefined,
       store,
-      tickets: desk?.entry,
+      tickets: desks.ticket?.entry,
+      more: desks.csrf === undefined ? [] : [desks.csrf.check],
     });
   const entrance = way === "in process" ? inThisProcess(load) : await onServer(load, serve);
   const requests = new Map<string, FullRequest>();
@@ -115,10 +119,11 @@ async function runSteps(
     for (const step of steps) {
       if (step.at < seconds) throw new WordError("steps: time goes back");
       seconds = step.at;
-      if (step.do === "issue-ticket") await issueTo(desk, step);
+      if (step.do === "issue-ticket") await deskFor(step, desks.ticket).issue(withHeaders(step));
+      if (step.do === "issue-csrf") await deskFor(step, desks.csrf).issue(step);
       if (step.do !== "open" && step.do !== "open-at-once") continue;
       const request =
-        repeated(step, requests) ?? (await requestOf(withTicket(step, desk), policy, builder));
+        repeated(step, requests) ?? (await requestOf(placed(step, desks), policy, builder));
       if (step.as !== undefined) requests.set(step.as, request);
       // The rest would be another sequence.
       if (way === "over a socket" && !canBeSaid(request)) break;
@@ -166,63 +171,33 @@ function repeated(
   };
 }
 
-/** Tickets by the names that steps give them. */
-interface TicketDesk {
-  readonly entry: Tickets;
-  readonly issued: Map<string, string>;
+interface Desks {
+  readonly ticket: TicketDesk | undefined;
+  readonly csrf: CsrfDesk | undefined;
 }
 
-function ticketDesk(words: TicketWords, now: () => number): TicketDesk {
-  const { ttlSeconds = 30, singleUse = true, bindAddress = false } = words;
-  if (!singleUse) throw new WordError("policy.ticket.singleUse: there are no others");
-  const entry = tickets({ lifetimeMs: ttlSeconds * 1_000, bindAddress, now });
-  return { entry, issued: new Map() };
+const desksOf = (
+  { ticket, csrf }: PolicyWords,
+  builder: TokenBuilder,
+  now: () => number,
+): Desks => ({
+  ticket: ticket && ticketDesk(ticket, builder, now),
+  csrf: csrf && csrfDesk(csrf, now),
+});
+
+function deskFor<Desk>({ do: verb }: Step, desk: Desk | undefined): Desk {
+  if (desk === undefined) throw new WordError(`steps: ${verb} without such a policy`);
+  return desk;
 }
 
-/** The page that asks is the one that the step's headers name; `jwtExp` is the end of the session behind it. */
-async function issueTo(desk: TicketDesk | undefined, step: Step): Promise<void> {
-  if (desk === undefined) throw new WordError("steps: issue-ticket without policy.ticket");
-  const { target, headers, remoteAddress } = fullRequest({ ...step, headers: headersOf(step) });
-  const [path = ""] = target.split("?");
-  const { ticket } = await desk.entry.issue({
-    subject: step.user ?? "u1",
-    path,
-    origin: headers.find(([name]) => name === "Origin")?.[1],
-    address: remoteAddress,
-    expiresAt: step.jwtExp === undefined ? undefined : step.jwtExp * 1_000,
-  });
-  desk.issued.set(step.as ?? "", ticket);
+/** The step with what was issued for it. */
+function placed(step: Step, { ticket, csrf }: Desks): Step {
+  const full = withHeaders(step);
+  const ticketed = step.ticket === undefined ? full : deskFor(step, ticket).place(full);
+  return csrf === undefined ? ticketed : csrf.place(ticketed);
 }
 
-/** The step with its ticket in the query, unless it says {ticket} itself where it goes. */
-function withTicket(step: Step, desk: TicketDesk | undefined): Step {
-  if (step.ticket === undefined) return step;
-  const ticket = desk?.issued.get(step.ticket);
-  if (ticket === undefined) throw new WordError(`steps: unknown ticket "${step.ticket}"`);
-  const { url = "/ws" } = step;
-  const place = (text: string): string =>
-    text
-      .replaceAll("{ticket}", ticket)
-      .replaceAll("{ticket-start}", ticket.slice(0, -1))
-      .replaceAll("{ticket-upper}", ticket.toUpperCase())
-      .replaceAll("{ticket-spare-bits}", withSpareBits(ticket))
-      .replaceAll("{ticket-percent}", percentEncoded(ticket));
-  const headers = headersOf(step).map(([name, value]) => [name, place(value)] as const);
-  const isPlaced = [url, ...headersOf(step).flat()].some((text) => text.includes("{ticket"));
-  const target = isPlaced ? place(url) : `${url}${url.includes("?") ? "&" : "?"}ticket=${ticket}`;
-  return { ...step, url: target, headers };
-}
-
-const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-
-/** Of the last letter of 43, two bits belong to no byte. */
-const withSpareBits = (ticket: string): string =>
-  ticket.slice(0, -1) + alphabet.charAt(alphabet.indexOf(ticket.slice(-1)) ^ 1);
-
-const percentEncoded = (text: string): string =>
-  [...Buffer.from(text)].map((byte) => `%${byte.toString(16).padStart(2, "0")}`).join("");
-
-const headersOf = ({ headers = goodHeaders }: Step): NonNullable<Step["headers"]> => headers;
+const withHeaders = (step: Step): Step => ({ ...step, headers: step.headers ?? goodHeaders });
 
 /** One guard serves the whole sequence, or the same error. */
 function loadOnce(load: () => LoadedPolicy): () => LoadedPolicy {

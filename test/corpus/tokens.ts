@@ -15,6 +15,8 @@ export interface TokenBuilder {
     token: string,
     nowSeconds: number,
   ) => string;
+  /** Of a client's key (RFC 7638). */
+  readonly thumbprint?: (key: string) => string;
 }
 
 /** What a client shows of itself. */

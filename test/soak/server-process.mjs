@@ -40,7 +40,7 @@ const orders = {
       address({ deny: ["203.0.113.0/24"] }),
       rateLimit({ limit: 1_000_000, windowMs: 60_000 }),
       maxConnections({ total: connections + sparePlaces }),
-      jwt({ ...tokens, cache: { maxTokens: 2_000 } }),
+      jwt({ ...tokens, cache: { maxTokens: 1_000 } }),
       maxConnections({ perIdentity: connections }),
       limits({ messages: { limit: 100, windowMs: 1_000 } }),
       lifetime({ maxAgeMs: 3_600_000, idleMs: 3_600_000, pingIntervalMs: 15_000 }),

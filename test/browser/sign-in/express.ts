@@ -44,16 +44,20 @@ export const onExpress: Serve = async (site) => {
     });
   });
   app.post("/logout", (request, response, next) => {
-    const url = party.logoutUrl(request.session.account);
-    request.session.destroy((error: unknown) =>
-      error ? next(error) : response.redirect(303, url),
-    );
+    const { session, sessionID: sessionId } = request;
+    const url = party.logoutUrl(session.account);
+    session.destroy((error: unknown) => {
+      if (error) return next(error);
+      gate.connections.revoke({ sessionId });
+      response.redirect(303, url);
+    });
   });
 
   app.all(
     "/ticket",
     ticketRoute(entry, {
-      identity: ({ session: { account } }: Request) => account,
+      identity: ({ session: { account }, sessionID: sessionId }: Request) =>
+        account && { ...account, sessionId },
       path: "/chat",
       origins,
       onDecision: onTicket,
@@ -68,6 +72,6 @@ export const onExpress: Serve = async (site) => {
   app.get("/client.js", (_request, response) => {
     response.type("text/javascript").send(client);
   });
-  attach(server.on("request", app), app, options);
+  const gate = attach(server.on("request", app), app, options);
   new WebSocketServer({ server }).on("connection", onConnection);
 };

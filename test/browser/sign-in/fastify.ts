@@ -47,13 +47,16 @@ export const onFastify: Serve = async (site) => {
     return reply.type("text/html").send(callbackPage(account));
   });
   app.post("/logout", async (request, reply) => {
-    const url = party.logoutUrl(request.session.account);
+    const { account, sessionId } = request.session;
+    const url = party.logoutUrl(account);
     await request.session.destroy();
+    app.firmshake.connections.revoke({ sessionId });
     return reply.redirect(url, 303);
   });
 
   const answerTo = ticketAnswers(entry, {
-    identity: ({ session: { account } }: FastifyRequest) => account,
+    identity: ({ session: { account, sessionId } }: FastifyRequest) =>
+      account && { ...account, sessionId },
     path: "/chat",
     origins,
     onDecision: onTicket,

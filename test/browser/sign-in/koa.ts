@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { attach, guard, jwt, origin, ticketRoute } from "@firmshake/koa";
 import Router from "@koa/router";
 import Koa, { type Context } from "koa";
@@ -26,12 +27,14 @@ export const onKoa: Serve = async (site) => {
     const account = await party.finish(ctx.url, ctx.session?.pending);
     ctx.body = callbackPage(account);
     if (account === undefined) return;
-    Object.assign(ctx.session ?? {}, { account, pending: undefined });
+    Object.assign(ctx.session ?? {}, { account, sessionId: randomUUID(), pending: undefined });
     await ctx.session?.regenerate();
   });
   router.post("/logout", (ctx) => {
-    const url = party.logoutUrl(ctx.session?.account);
+    const { account, sessionId } = ctx.session ?? {};
+    const url = party.logoutUrl(account);
     ctx.session = null;
+    if (sessionId !== undefined) gate.connections.revoke({ sessionId });
     ctx.status = 303;
     ctx.redirect(url);
   });
@@ -39,7 +42,8 @@ export const onKoa: Serve = async (site) => {
   router.all(
     "/ticket",
     ticketRoute(entry, {
-      identity: (ctx: Context) => ctx.session?.account,
+      identity: ({ session }: Context) =>
+        session?.account && { ...session.account, sessionId: session.sessionId },
       path: "/chat",
       origins,
       onDecision: onTicket,
@@ -56,7 +60,7 @@ export const onKoa: Serve = async (site) => {
     ctx.body = client;
   });
   app.use(router.routes());
-  attach(server.on("request", app.callback()), app, options);
+  const gate = attach(server.on("request", app.callback()), app, options);
   new WebSocketServer({ server }).on("connection", onConnection);
 };
 

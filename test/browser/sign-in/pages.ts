@@ -10,7 +10,8 @@ export const sessionPage = (account: Account | undefined): string =>
     `
     let mayRenew = location.search === "?renew";
     async function open() {
-      const { code } = await chat("/chat", { ticket: "/ticket" });
+      const { code, reason } = await chat("/chat", { ticket: "/ticket" });
+      if (reason === "revoked") return hear("signed out"); // as the user wished, so not in again without being asked
       if (code !== 3000 || !mayRenew) return;
       mayRenew = false; // once, or who is refused all the same would ask for ever
       if (await answerInFrame("/login?prompt=none")) await open();
@@ -99,7 +100,7 @@ const chatPage = (account: string, script: string): string => `<!doctype html>
         socket.onmessage = ({ data }) => hear(data);
         socket.onclose = ({ code, reason }) => {
           hear("closed with " + code + " " + reason);
-          resolve({ code });
+          resolve({ code, reason });
         };
         say.onsubmit = (event) => {
           event.preventDefault();

@@ -1,8 +1,9 @@
 import { createServer, type IncomingMessage } from "node:http";
-import type { DecisionEvent, TicketEvent } from "@firmshake/node";
+import type { CloseEvent, DecisionEvent, TicketEvent } from "@firmshake/node";
 import { connectionOf, tickets } from "@firmshake/node";
-import { onTestFinished } from "vitest";
+import { onTestFinished, vi } from "vitest";
 import type { WebSocket } from "ws";
+import { fakeClock } from "../../corpus/fake-clock.ts";
 import { listen } from "../../support/server.ts";
 import { startSignInProvider } from "./provider.ts";
 import { relyingParty } from "./relying-party.ts";
@@ -23,8 +24,10 @@ export interface Running {
   /** The requests that the application was given with its sockets. */
   readonly handedOver: readonly IncomingMessage[];
   readonly open: ReadonlySet<WebSocket>;
-  /** Cuts all sockets, as an outage does. */
-  readonly cut: () => void;
+  /** Each connection that the gate has closed. */
+  readonly ended: readonly CloseEvent[];
+  /** For the servers, among them the provider. Browsers have a time of their own. */
+  readonly pass: (seconds: number) => void;
 }
 
 type Seen<Event> = Event & { readonly cookie: string | undefined };
@@ -43,6 +46,8 @@ export async function started(serve: Serve, client: string): Promise<Running> {
   const ticketed: TicketEvent[] = [];
   const handedOver: IncomingMessage[] = [];
   const open = new Set<WebSocket>();
+  const ended: CloseEvent[] = [];
+  const clock = fakeClock();
   await serve({
     server,
     origins: [origin, partner],
@@ -52,6 +57,10 @@ export async function started(serve: Serve, client: string): Promise<Running> {
     client,
     options: {
       refuse: "auto",
+      clock,
+      // An hour passes here at once, and nobody answers pings in that.
+      lifetime: { pingIntervalMs: 0 },
+      onClose: (event) => void ended.push(event),
       onDecision: (event, { headers }) =>
         void decided.push({ ...event, cookie: headers.only("cookie") }),
     },
@@ -65,11 +74,14 @@ export async function started(serve: Serve, client: string): Promise<Running> {
       socket.on("message", (data) => socket.send(`${identity?.subject}: ${data}`));
     },
   });
-  const cut = (): void => {
+  onTestFinished(() => {
     for (const socket of open) socket.terminate();
+  });
+  const pass = (seconds: number): void => {
+    vi.setSystemTime(Date.now() + seconds * 1_000);
+    clock.advance(seconds * 1_000);
   };
-  onTestFinished(cut);
-  return { port, origin, partner, stranger, decided, ticketed, handedOver, open, cut };
+  return { port, origin, partner, stranger, decided, ticketed, handedOver, open, ended, pass };
 }
 
 /** The origin of a server with nothing but a page. */
