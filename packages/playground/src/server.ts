@@ -77,7 +77,8 @@ export async function serveApplication(
 function gateOptions(onDecision: DecisionLog["record"]): GateOptions {
   // #region shown
   // attach(server, app, options)
-  const options: GateOptions = { refuse: "auto", onDecision };
+  const limits = { messages: { limit: 30, windowMs: 10_000 } };
+  const options: GateOptions = { refuse: "auto", limits, onDecision };
   // #endregion
   return options;
 }
