@@ -75,9 +75,9 @@ export async function serveApplication(
 }
 
 function gateOptions(onDecision: DecisionLog["record"]): GateOptions {
+  const limits = { messages: { limit: 30, windowMs: 10_000 } };
   // #region shown
   // attach(server, app, options)
-  const limits = { messages: { limit: 30, windowMs: 10_000 } };
   const options: GateOptions = { refuse: "auto", limits, onDecision };
   // #endregion
   return options;
