@@ -5,14 +5,15 @@ import { join } from "node:path";
 import { stripVTControlCharacters } from "node:util";
 import { attach, guard, origin } from "@firmshake/node";
 import Ajv from "ajv";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect } from "vitest";
 import { WebSocketServer } from "ws";
 import { serveWs } from "../audit/weak-servers.ts";
 import { listen } from "../support/server.ts";
+import { itBeside as it } from "../support/test-scope.ts";
 import { firmshake, firmshakeOnTerminal, start } from "./command.ts";
 
 /** Servers of this machine answer at once. */
-const brisk = ["--answer-timeout", "500", "--settle-time", "60"];
+const brisk = ["--answer-timeout", "2000", "--settle-time", "60"];
 const origins = ["--only", "WS-ORIGIN-1,WS-ORIGIN-2", ...brisk];
 const app = "https://app.example.com";
 
@@ -22,8 +23,11 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
+/** A folder of its own for each test. */
+const place = (): string => mkdtempSync(join(folder, "test-"));
+
 function file(name: string, content: unknown): string {
-  const path = join(folder, name);
+  const path = join(place(), name);
   writeFileSync(path, typeof content === "string" ? content : JSON.stringify(content));
   return path;
 }
@@ -87,10 +91,11 @@ describe("audit", () => {
 
   it("writes as many formats as there are outputs, and the readable one to the terminal", async () => {
     const names = ["a.html", "a.sarif", "a.xml", "a.json", "a.txt"];
-    const outputs = names.flatMap((name) => ["--output", join(folder, name)]);
+    const own = place();
+    const outputs = names.flatMap((name) => ["--output", join(own, name)]);
     const { out } = await firmshake(["audit", await serveWs(), ...origins, ...outputs]);
     const [html, sarif, junit, json, text] = names.map((name) =>
-      readFileSync(join(folder, name), "utf8"),
+      readFileSync(join(own, name), "utf8"),
     );
     expect(html).toMatch(/^<!doctype html>/);
     expect(JSON.parse(sarif ?? "")).toMatchObject({ version: "2.1.0" });
@@ -126,13 +131,14 @@ describe("audit", () => {
         },
       });
       const names = ["s.html", "s.sarif", "s.xml", "s.json"];
-      const outputs = names.flatMap((name) => ["--output", join(folder, name)]);
+      const own = place();
+      const outputs = names.flatMap((name) => ["--output", join(own, name)]);
       const { out, err, code } = await firmshake(
         ["audit", url, ...given, "--only", "WS-ORIGIN-1,WS-AUTH-*,WS-INFO-*", ...brisk, ...outputs],
         { SECRET: secret, PROTOCOL: `bearer.${secret}` },
       );
       expect(code).toBe(1);
-      const written = [out, err, ...names.map((name) => readFileSync(join(folder, name), "utf8"))];
+      const written = [out, err, ...names.map((name) => readFileSync(join(own, name), "utf8"))];
       expect(written.filter((text) => text.includes(secret))).toEqual([]);
       expect(written.filter((text) => text.includes(encodeURIComponent(secret)))).toEqual([]);
     },

@@ -660,6 +660,28 @@ const weak: readonly Row[] = [
 
 const sound: readonly Row[] = [
   {
+    id: "WS-FRAME-5",
+    name: "cuts off who does not answer its pings, and closes after a flood of them",
+    serve: () =>
+      serveWs({
+        onSocket: (socket) => {
+          let isAlive = true;
+          let pings = 0;
+          socket.on("pong", () => {
+            isAlive = true;
+          });
+          socket.on("ping", () => ++pings > 100 && socket.close(1008));
+          const timer = setInterval(() => {
+            if (!isAlive) socket.terminate();
+            isAlive = false;
+            socket.ping();
+          }, 300);
+          socket.once("close", () => clearInterval(timer));
+        },
+      }),
+    options: { intrusive: true },
+  },
+  {
     id: "WS-INFO-1",
     name: "lets in what has expired, and refuses what is false",
     serve: ruled((request) => [token, expired].includes(tokenOf(request)) || 401),

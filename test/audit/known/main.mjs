@@ -59,7 +59,7 @@ process.exitCode = faults === 0 ? 0 : 1;
 
 function auditOf(name, options, ...flags) {
   return withServer(name, flags, ({ url, options: own }) =>
-    audit(url, { ...own, ...options, limits: { answerMs: 1_000, quietMs: 250 } }),
+    audit(url, { ...own, ...options, limits: { answerMs: 3_000, quietMs: 250 } }),
   );
 }
 

@@ -75,7 +75,11 @@ async function fill(run: Run, held: Connection[]): Promise<Filled> {
     }
     waits++;
     hasJustWaited = true;
-    await run.wait(waitMs, "The server limits handshakes, or connections.");
+    // Pings are answered meanwhile, or those that are held might be cut off.
+    await Promise.all([
+      run.wait(waitMs, "The server limits handshakes, or connections."),
+      ...held.map((one) => one.listen(waitMs)),
+    ]);
   }
   return {};
 }
