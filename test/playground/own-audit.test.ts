@@ -72,7 +72,7 @@ const withoutGate = {
 /** The room greets whoever comes by ws; Socket.IO waits for the client, and its own ws answers pings that nobody reads. */
 const ofLibrary = { ws: { "WS-INFO-3": "high" }, "socket.io": { "WS-FRAME-5": "low" } } as const;
 
-describe.concurrent("the playground's own audit", { timeout: 60_000 }, () => {
+describe.concurrent("the playground's own audit", { timeout: 120_000 }, () => {
   it.for<{ framework: FrameworkName; library: LibraryName; path: AuditedPath }>([
     ...stacks.map((stack) => ({ ...stack, path: "/chat" as const })),
     { framework: "express", library: "ws", path: "/session" },
