@@ -49,7 +49,9 @@ describe.skipIf(needed.isMissing)("the audit in the page", { timeout: 90_000 }, 
     expect(await report.locator(".row.weak").count()).toBe(0);
     await section.screenshot({ path: screenshot("playground-audit-clean") });
     await page.getByText("Connected as Ada").waitFor();
-    expect(complaints).toEqual([]);
+    expect(complaints.filter((text) => !text.endsWith("/audits/gated net::ERR_ABORTED"))).toEqual(
+      [],
+    );
   });
 
   it("finds what the gate is for on the server without it, and opens in a tab as well", async () => {
@@ -77,7 +79,9 @@ describe.skipIf(needed.isMissing)("the audit in the page", { timeout: 90_000 }, 
     expect(await tab.title()).toContain("Firmshake audit");
     // Nothing in it could run, wherever it is opened.
     expect(await tab.evaluate("document.defaultView.origin")).toBe("null");
-    expect(complaints).toEqual([]);
+    // Of an answer that was read to its end as a stream Chromium says now and then that it was aborted.
+    const ofPage = complaints.filter((text) => !text.endsWith("/audits/bare net::ERR_ABORTED"));
+    expect(ofPage).toEqual([]);
   });
 
   it("is stopped by a button, and then can be run again", async () => {
