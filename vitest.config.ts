@@ -19,5 +19,7 @@ export default defineConfig({
     testTimeout: 20_000,
     // Most tests wait for sockets: on a small machine more of them go at a time than there are cores.
     maxWorkers: Math.max(3, availableParallelism()),
+    // What runs concurrently mostly waits.
+    maxConcurrency: 16,
   },
 });

@@ -5,14 +5,15 @@ import { join } from "node:path";
 import { stripVTControlCharacters } from "node:util";
 import { attach, guard, origin } from "@firmshake/node";
 import Ajv from "ajv";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect } from "vitest";
 import { WebSocketServer } from "ws";
 import { serveWs } from "../audit/weak-servers.ts";
 import { listen } from "../support/server.ts";
-import { firmshake, firmshakeOnTerminal, start } from "./command.ts";
+import { itBeside as it } from "../support/test-scope.ts";
+import { firmshake, firmshakeHere, firmshakeOnTerminal, start } from "./command.ts";
 
 /** Servers of this machine answer at once. */
-const brisk = ["--answer-timeout", "500", "--settle-time", "60"];
+const brisk = ["--answer-timeout", "10000", "--settle-time", "60"];
 const origins = ["--only", "WS-ORIGIN-1,WS-ORIGIN-2", ...brisk];
 const app = "https://app.example.com";
 
@@ -22,8 +23,11 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
+/** A folder of its own for each test. */
+const place = (): string => mkdtempSync(join(folder, "test-"));
+
 function file(name: string, content: unknown): string {
-  const path = join(folder, name);
+  const path = join(place(), name);
   writeFileSync(path, typeof content === "string" ? content : JSON.stringify(content));
   return path;
 }
@@ -82,15 +86,18 @@ describe("audit", () => {
     expect(out).toBe(
       `${weak}: 2 weaknesses (1 critical, 1 high).\n${strong}: No weakness found.\n`,
     );
-    expect((await firmshake(args)).out).toContain("2 targets: 1 weak, 1 clean, 0 not concluded.");
+    expect((await firmshakeHere(args)).out).toContain(
+      "2 targets: 1 weak, 1 clean, 0 not concluded.",
+    );
   });
 
   it("writes as many formats as there are outputs, and the readable one to the terminal", async () => {
     const names = ["a.html", "a.sarif", "a.xml", "a.json", "a.txt"];
-    const outputs = names.flatMap((name) => ["--output", join(folder, name)]);
+    const own = place();
+    const outputs = names.flatMap((name) => ["--output", join(own, name)]);
     const { out } = await firmshake(["audit", await serveWs(), ...origins, ...outputs]);
     const [html, sarif, junit, json, text] = names.map((name) =>
-      readFileSync(join(folder, name), "utf8"),
+      readFileSync(join(own, name), "utf8"),
     );
     expect(html).toMatch(/^<!doctype html>/);
     expect(JSON.parse(sarif ?? "")).toMatchObject({ version: "2.1.0" });
@@ -101,7 +108,7 @@ describe("audit", () => {
 
   it.each(["json", "sarif", "junit", "html"])("writes %s to standard output", async (format) => {
     const url = await serveWs();
-    const { out, err } = await firmshake(["audit", url, ...origins, "--format", format]);
+    const { out, err } = await firmshakeHere(["audit", url, ...origins, "--format", format]);
     expect(err).toBe("");
     expect(out).toMatch(/^(?:\{|<\?xml|<!doctype html>)/);
   });
@@ -126,13 +133,14 @@ describe("audit", () => {
         },
       });
       const names = ["s.html", "s.sarif", "s.xml", "s.json"];
-      const outputs = names.flatMap((name) => ["--output", join(folder, name)]);
+      const own = place();
+      const outputs = names.flatMap((name) => ["--output", join(own, name)]);
       const { out, err, code } = await firmshake(
         ["audit", url, ...given, "--only", "WS-ORIGIN-1,WS-AUTH-*,WS-INFO-*", ...brisk, ...outputs],
         { SECRET: secret, PROTOCOL: `bearer.${secret}` },
       );
       expect(code).toBe(1);
-      const written = [out, err, ...names.map((name) => readFileSync(join(folder, name), "utf8"))];
+      const written = [out, err, ...names.map((name) => readFileSync(join(own, name), "utf8"))];
       expect(written.filter((text) => text.includes(secret))).toEqual([]);
       expect(written.filter((text) => text.includes(encodeURIComponent(secret)))).toEqual([]);
     },
@@ -178,7 +186,7 @@ describe("audit", () => {
       until,
     });
     const audit = (...list: object[]) =>
-      firmshake(["audit", url, ...origins, "--baseline", file("baseline.json", list)]);
+      firmshakeHere(["audit", url, ...origins, "--baseline", file("baseline.json", list)]);
     const silenced = await audit(
       entry("WS-ORIGIN-1", "2999-12-31"),
       entry("WS-ORIGIN-2", "2999-12-31"),
@@ -200,17 +208,17 @@ describe("audit", () => {
       file("expect.json", { mustPass: ["WS-ORIGIN-*"], origins: { accepted, refused } }),
     ];
     const args = ["audit", url, "--origin", app, "--only", "WS-ORIGIN-1", ...brisk];
-    const met = await firmshake([...args, ...expectations([app], ["https://evil.example"])]);
+    const met = await firmshakeHere([...args, ...expectations([app], ["https://evil.example"])]);
     expect({ code: met.code, out: met.out }).toMatchObject({ code: 0 });
     expect(met.out).toContain("✔ https://evil.example is to be refused, and was (");
-    const unmet = await firmshake([...args, ...expectations(["https://b.example"], [app])]);
+    const unmet = await firmshakeHere([...args, ...expectations(["https://b.example"], [app])]);
     expect(unmet.code).toBe(1);
     expect(unmet.out).toContain("✖ https://b.example is to be accepted, and was not (");
     expect(unmet.out).toContain("✖ https://app.example.com is to be refused, and was not (");
   });
 
   it("sends nothing to a public address, and says what would be sent", async () => {
-    const { code, out } = await firmshake(["audit", "wss://203.0.113.7/chat?token=s3cr3t"]);
+    const { code, out } = await firmshakeHere(["audit", "wss://203.0.113.7/chat?token=s3cr3t"]);
     expect(code).toBe(2);
     const text = out.replaceAll("\n", " ");
     expect(text).toContain("wss://203.0.113.7/chat has a public address, so nothing was sent.");
@@ -269,7 +277,11 @@ describe("audit", () => {
         throw new Error("Something was sent.");
       },
     });
-    const { code, out, err } = await firmshake(["audit", ...(isUrlGiven ? [] : [url]), ...args]);
+    const { code, out, err } = await firmshakeHere([
+      "audit",
+      ...(isUrlGiven ? [] : [url]),
+      ...args,
+    ]);
     expect({ code, out }).toEqual({ code: 2, out: "" });
     expect(err).toMatch(sentence);
     expect(err.trimEnd().split("\n")).toHaveLength(1);
@@ -291,7 +303,7 @@ describe("audit", () => {
     ["--baseline", [{ id: "WS-ORIGIN-1", reason: "x", until: "2026-02-30" }], /write the last day/],
   ])("says what is wrong in a file of %s: %j", async (option, content, sentence) => {
     const path = file("wrong.json", content);
-    const { code, err } = await firmshake(["audit", "ws://127.0.0.1:1/", option, path]);
+    const { code, err } = await firmshakeHere(["audit", "ws://127.0.0.1:1/", option, path]);
     expect(code).toBe(2);
     expect(err).toMatch(sentence);
     expect(err).toContain("wrong.json");
@@ -344,7 +356,7 @@ describe("schema", () => {
     ["baseline", [{ id: "WS-RATE-1", reason: "x", until: "2027-01-31" }], true],
     ["baseline", [{ id: "WS-RATE-1", reason: "x" }], false],
   ])("of %s describes what is read: %j", async (name, content, isRight) => {
-    const { code, out } = await firmshake(["schema", name]);
+    const { code, out } = await firmshakeHere(["schema", name]);
     expect(code).toBe(0);
     const ajv = new Ajv.Ajv({ strict: false, formats: { date: true } });
     expect(ajv.validate(JSON.parse(out) as object, content)).toBe(isRight);
@@ -355,7 +367,7 @@ describe("the command", () => {
   it.each([[["--help"]], [["audit", "--help"]], [["try", "--help"]], [["check-config", "--help"]]])(
     "helps with %j, within 80 columns",
     async (args) => {
-      const { code, out } = await firmshake(args);
+      const { code, out } = await firmshakeHere(args);
       expect(code).toBe(0);
       const long = out.split("\n").filter((line) => line.length > 80);
       expect(long.filter((line) => !line.startsWith("  firmshake "))).toEqual([]);
@@ -364,18 +376,18 @@ describe("the command", () => {
 
   it("says where secrets may come from", async () => {
     for (const name of ["audit", "try"]) {
-      const { out } = await firmshake([name, "--help"]);
+      const { out } = await firmshakeHere([name, "--help"]);
       expect(out).toContain("env:NAME reads the secret from the environment");
     }
   });
 
   it("lists the checks", async () => {
-    const { out } = await firmshake(["checks"]);
+    const { out } = await firmshakeHere(["checks"]);
     expect(out).toMatch(/^WS-ORIGIN-1 +high +A page of any origin can connect\n/);
   });
 
   it.each([[[]], [["adit"]]])("that is not understood (%j) exits with 2", async (args) => {
-    const { code, err } = await firmshake(args);
+    const { code, err } = await firmshakeHere(args);
     expect(code).toBe(2);
     expect(err).toMatch(/^firmshake: .+\n$/);
   });

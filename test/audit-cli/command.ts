@@ -1,5 +1,6 @@
 import { type ChildProcess, execFile } from "node:child_process";
 import { fileURLToPath } from "node:url";
+import { runCommand } from "../../packages/audit/src/cli/run-command.ts";
 import { deferred } from "../support/server.ts";
 
 const program = fileURLToPath(new URL("../../packages/audit/dist/cli/main.js", import.meta.url));
@@ -17,6 +18,24 @@ export function firmshake(
   env: Readonly<Record<string, string>> = {},
 ): Promise<Ran> {
   return start(args, env).end;
+}
+
+/** The same in this process, for what ends before a server is asked, or says no more of it than another would. */
+export async function firmshakeHere(args: readonly string[]): Promise<Ran> {
+  let [out, err] = ["", ""];
+  const terminal = {
+    out: (text: string) => {
+      out += text;
+    },
+    err: (text: string) => {
+      err += text;
+    },
+    width: 80,
+    hasColors: false,
+    isWatched: false,
+  };
+  const code = await runCommand(args, terminal);
+  return { code, out, err };
 }
 
 /** A command that is running. */

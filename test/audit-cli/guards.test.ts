@@ -1,6 +1,7 @@
 import { fileURLToPath } from "node:url";
 import { SignJWT } from "jose";
-import { describe, expect, it } from "vitest";
+import { describe, expect } from "vitest";
+import { itBeside as it } from "../support/test-scope.ts";
 import { firmshake } from "./command.ts";
 
 const file = (name: string): string => fileURLToPath(new URL(`guards/${name}`, import.meta.url));

@@ -4,12 +4,13 @@ import { connect } from "node:net";
 import type { Duplex } from "node:stream";
 import { type AuditOptions, type CheckId, checkIds, type Severity } from "@firmshake/audit";
 import { guard, host, origin, rateLimit } from "@firmshake/node";
-import { exportSPKI, generateKeyPair, jwtVerify, SignJWT } from "jose";
+import { decodeJwt, exportSPKI, generateKeyPair, jwtVerify, SignJWT } from "jose";
 import { describe, expect, it } from "vitest";
 import { WebSocketServer as OldServer } from "ws-8.16";
 import { makeAuthority, makeCertificate } from "../support/certificate.ts";
 import { secureOfferingServer } from "../support/http2.ts";
 import { gatedWs, listen } from "../support/server.ts";
+import { apart } from "../support/test-scope.ts";
 import { findingOf } from "./findings.ts";
 import {
   appOrigin,
@@ -99,20 +100,21 @@ function tickets(takeAfterMs?: number): {
 const hurried = tickets(30);
 const sober = tickets();
 
-/** A session that can be ended. */
-function session(isLasting: { readonly socket: boolean; readonly credential: boolean }): {
-  readonly serve: () => Promise<string>;
-  readonly options: AuditOptions;
-} {
+/** A server that knows sessions, and what of one is left after its logout. */
+function session(isLasting: {
+  readonly socket: boolean;
+  readonly credential: boolean;
+  readonly spelling: boolean;
+}): Pick<Row, "serve" | "options"> {
   let isLoggedIn = true;
   const sockets = new Set<{ close: (code: number) => void }>();
   return {
     serve: () =>
       serveWs({
-        rule: async (request) => {
-          const isRight = tokenOf(request).replace(/=+$/, "") === token;
+        rule: (request) => {
           const isSame = tokenOf(request) === token;
-          return isRight && (isLoggedIn || isLasting.credential || !isSame);
+          const isRight = tokenOf(request).replace(/=+$/, "") === token;
+          return isRight && (isLoggedIn || (isSame ? isLasting.credential : isLasting.spelling));
         },
         onSocket: (socket) => sockets.add(socket),
       }),
@@ -125,24 +127,9 @@ function session(isLasting: { readonly socket: boolean; readonly credential: boo
     },
   };
 }
-const unending = session({ socket: true, credential: true });
-const halfEnding = session({ socket: false, credential: false });
-const ending = {
-  serve: (): Promise<string> => {
-    let isLoggedIn = true;
-    const sockets = new Set<{ close: (code: number) => void }>();
-    logOut = async () => {
-      isLoggedIn = false;
-      for (const socket of sockets) socket.close(4001);
-    };
-    return serveWs({
-      rule: async (request) => isLoggedIn && tokenOf(request) === token,
-      onSocket: (socket) => sockets.add(socket),
-    });
-  },
-  options: { ...bearer(token), logout: () => logOut() },
-};
-let logOut = async (): Promise<void> => undefined;
+const unending = { socket: true, credential: true, spelling: true };
+const halfEnding = { socket: false, credential: false, spelling: true };
+const ending = { socket: false, credential: false, spelling: false };
 
 const limited = (keyOf: (request: IncomingMessage) => string) => (): Promise<string> => {
   const counts = new Map<string, number>();
@@ -165,6 +152,18 @@ const secure = async (
   const url = new URL(await serveWs({ server: createTlsServer(certificate) as never }));
   return `wss://${hostname}:${url.port}/chat`;
 };
+
+/** Takes so many connections at a time. */
+function serveCounted(limit: number, status: number, mayShakeHands = () => true): Promise<string> {
+  let open = 0;
+  return serveWs({
+    rule: () => (mayShakeHands() && open < limit) || status,
+    onSocket: (socket) => {
+      open++;
+      socket.once("close", () => open--);
+    },
+  });
+}
 
 const weak: readonly Row[] = [
   {
@@ -524,29 +523,26 @@ const weak: readonly Row[] = [
   {
     id: "WS-JWT-5",
     name: "remembers the text of the token",
-    serve: halfEnding.serve,
-    options: halfEnding.options,
+    ...session(halfEnding),
     severity: "medium",
   },
   {
     id: "WS-LIFE-1",
     name: "looks at exp once",
     serve: ruled(isVerified),
-    options: { waitMs: 3_000 },
+    options: { waitMs: 5_000 },
     severity: "high",
   },
   {
     id: "WS-LIFE-2",
     name: "goes on",
-    serve: unending.serve,
-    options: unending.options,
+    ...session(unending),
     severity: "high",
   },
   {
     id: "WS-LIFE-3",
     name: "goes on",
-    serve: unending.serve,
-    options: unending.options,
+    ...session(unending),
     severity: "high",
   },
   {
@@ -663,6 +659,53 @@ const weak: readonly Row[] = [
 ];
 
 const sound: readonly Row[] = [
+  {
+    id: "WS-FRAME-5",
+    name: "cuts off who does not answer its pings, and closes after a flood of them",
+    serve: () =>
+      serveWs({
+        onSocket: (socket) => {
+          let isAlive = true;
+          let pings = 0;
+          socket.on("pong", () => {
+            isAlive = true;
+          });
+          socket.on("ping", () => ++pings > 100 && socket.close(1008));
+          const timer = setInterval(() => {
+            if (!isAlive) socket.terminate();
+            isAlive = false;
+            socket.ping();
+          }, 300);
+          socket.once("close", () => clearInterval(timer));
+        },
+      }),
+    options: { intrusive: true },
+  },
+  {
+    id: "WS-INFO-1",
+    name: "lets in what has expired, and refuses what is false",
+    serve: ruled((request) => [token, expired].includes(tokenOf(request)) || 401),
+    options: { ...bearer(token), expiredToken: expired },
+  },
+  {
+    id: "WS-RATE-2",
+    name: "says that there are too many as if they came too often",
+    serve: () => serveCounted(12, 429),
+  },
+  {
+    id: "WS-RATE-2",
+    name: "has a limit on handshakes as well",
+    serve: () => {
+      let waitsUntil = 0;
+      let count = 0;
+      return serveCounted(12, 429, () => {
+        if (Date.now() < waitsUntil) return false;
+        if (++count !== 8) return true;
+        waitsUntil = Date.now() + 900;
+        return false;
+      });
+    },
+  },
   ...(
     [
       "WS-ORIGIN-1",
@@ -806,8 +849,7 @@ const sound: readonly Row[] = [
   {
     id: "WS-JWT-5",
     name: "forgets the session",
-    serve: () => ending.serve(),
-    options: ending.options,
+    ...session(ending),
   },
   {
     id: "WS-LIFE-1",
@@ -815,12 +857,15 @@ const sound: readonly Row[] = [
     serve: () =>
       serveWs({
         rule: isVerified,
-        onSocket: (socket) => setTimeout(() => socket.close(3000), 300),
+        onSocket: (socket, request) => {
+          const { exp = 0 } = decodeJwt(tokenOf(request));
+          setTimeout(() => socket.close(3000), 1_000 * exp - Date.now());
+        },
       }),
-    options: { waitMs: 3_000 },
+    options: { waitMs: 5_000 },
   },
-  { id: "WS-LIFE-2", name: "closes", serve: () => ending.serve(), options: ending.options },
-  { id: "WS-LIFE-3", name: "refuses", serve: () => ending.serve(), options: ending.options },
+  { id: "WS-LIFE-2", name: "closes", ...session(ending) },
+  { id: "WS-LIFE-3", name: "refuses", ...session(ending) },
   {
     id: "WS-LIFE-4",
     name: "closes the idle",
@@ -871,30 +916,30 @@ const sound: readonly Row[] = [
 /** Tried against a child process that dies, in its own file. */
 const elsewhere: readonly CheckId[] = ["WS-HS-3", "WS-HS-7", "WS-FRAME-3"];
 
-describe("a check finds what is weak", () => {
-  it.each(weak.map((row) => [row.id, row.name, row] as const))(
+describe.concurrent("a check finds what is weak", () => {
+  it.for(weak.map((row) => [row.id, row.name, row] as const))(
     "%s: the server %s",
-    async (id, _, { serve, options, severity }) => {
+    apart(async ([id, _, { serve, options, severity }]) => {
       const url = await serve();
-      const more = id === "WS-LIFE-1" ? bearer(await expiry(2)) : {};
+      const more = id === "WS-LIFE-1" ? bearer(await expiry(4)) : {};
       const finding = await findingOf(url, id, { ...options, ...more });
       expect(finding, finding.reason).toMatchObject({ verdict: "fail" });
       if (severity !== undefined) expect(finding.severity).toBe(severity);
       const isTold = finding.evidence.length > 0 && finding.remedy.text !== "";
       expect(isTold).toBe(true);
-    },
+    }),
   );
 });
 
-describe("a check passes what is not", () => {
-  it.each(sound.map((row) => [row.id, row.name, row] as const))(
+describe.concurrent("a check passes what is not", () => {
+  it.for(sound.map((row) => [row.id, row.name, row] as const))(
     "%s: the server %s",
-    async (id, _, { serve, options }) => {
+    apart(async ([id, _, { serve, options }]) => {
       const url = await serve();
-      const more = id === "WS-LIFE-1" ? bearer(await expiry(2)) : {};
+      const more = id === "WS-LIFE-1" ? bearer(await expiry(4)) : {};
       const finding = await findingOf(url, id, { ...options, ...more });
       expect(finding, finding.reason).toMatchObject({ verdict: "pass" });
-    },
+    }),
   );
 });
 

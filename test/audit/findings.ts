@@ -7,7 +7,7 @@ import {
 } from "@firmshake/audit";
 
 /** Servers of this machine answer at once: what is silent for that long stays silent. */
-const briskLimits = { answerMs: 500, quietMs: 80 };
+const briskLimits = { answerMs: 2_500, quietMs: 80 };
 
 export const auditBriskly = (target: string, options: AuditOptions = {}): Promise<AuditReport> =>
   audit(target, { ...options, limits: { ...briskLimits, ...options.limits } });

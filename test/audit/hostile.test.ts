@@ -5,7 +5,7 @@ import { audit } from "@firmshake/audit";
 import { describe, expect, it } from "vitest";
 import { pongTo, serveTcp, switchProtocols } from "./weak-servers.ts";
 
-const maxDurationMs = 2_500;
+const maxDurationMs = 1_200;
 /** Of time: what runs at the end may take a moment more. Of memory: a run keeps what it has seen, and V8 collects late. */
 const toleranceMs = 1_500;
 const maxGrowthBytes = 96 * 1_048_576;

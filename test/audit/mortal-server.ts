@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
-import { onTestFinished } from "vitest";
+import { whenFinished } from "../support/test-scope.ts";
 
 const program = fileURLToPath(new URL("known/mortal-server.mjs", import.meta.url));
 
@@ -13,7 +13,7 @@ export async function startMortal(name: MortalServer): Promise<{
   readonly hasDied: () => boolean;
 }> {
   const child = spawn(process.execPath, [program, name], { stdio: ["ignore", "pipe", "ignore"] });
-  onTestFinished(() => void child.kill("SIGKILL"));
+  whenFinished(() => void child.kill("SIGKILL"));
   const [line] = (await once(child.stdout, "data")) as [Buffer];
   return { url: String(line).trim(), hasDied: () => child.exitCode !== null };
 }

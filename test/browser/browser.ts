@@ -42,7 +42,8 @@ export async function openPage(context: BrowserContext, url: string): Promise<Wa
     else complaints.push(`${message.type()}: ${text}`);
   });
   page.on("requestfailed", (request) => {
-    if (request.resourceType() !== "websocket") complaints.push(`failed: ${request.url()}`);
+    if (request.resourceType() !== "websocket")
+      complaints.push(`failed: ${request.url()} ${request.failure()?.errorText}`);
   });
   await page.goto(url);
   await page.frameLocator("#panel").locator(".attack").first().waitFor();

@@ -1,7 +1,7 @@
 /**
  * Uses the packages as others will: packed, installed into a folder outside of the repository, from JavaScript and TypeScript, as ES
- * modules and as CommonJS. Each consumer guards a server, is let in once and refused once: on the Node at hand, and on the oldest
- * releases that the packages' `engines` allow.
+ * modules and as CommonJS. Each consumer guards a server, is let in once and refused once; one has its servers audited by the command. All
+ * on the Node at hand, and on the oldest releases that the packages' `engines` allow.
  *
  *     npm run check:consumers
  *     npm run check:consumers -- --results FILE    also writes the counts, as vitest's JSON reporter names them
@@ -15,6 +15,7 @@ import { isMatrixMachine, nodeReleases } from "../matrix/releases.mjs";
 import { pack, publishedPackages, readJson, root } from "../packages/pack.mjs";
 
 const consumers = [
+  { name: "cli", main: "consumer.js" },
   { name: "js-esm", main: "consumer.js" },
   { name: "js-cjs", main: "consumer.js" },
   { name: "ts-esm", main: "out/consumer.js", isCompiled: true },

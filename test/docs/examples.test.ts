@@ -6,9 +6,10 @@ import { afterAll, afterEach, beforeEach, describe, expect, it, vi } from "vites
 import { type FreePorts, giveFreePorts } from "../support/free-ports.ts";
 import { makeExampleFolder } from "./example-folder.ts";
 import { allExamples, type Example, examplesIn } from "./examples.ts";
+import { remedyExamples } from "./remedies.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
-const examples = allExamples();
+const examples = [...allExamples(), ...remedyExamples()];
 const folder = makeExampleFolder();
 // Without an import or export a file would be a script, and share its names with all others.
 const written = new Map(
@@ -25,6 +26,7 @@ describe("examples", () => {
     const places = examples.map(({ place }) => place);
     expect(places).toContainEqual(expect.stringMatching(/^packages\/core\/src\//));
     expect(places).toContainEqual(expect.stringMatching(/^docs\/errors\.md:/));
+    expect(places).toContainEqual(expect.stringMatching(/^packages\/audit\/src\/remedies\//));
   });
 
   it("type-check, all of them", async () => {
@@ -81,7 +83,8 @@ describe("examplesIn", () => {
 });
 
 function fileOf({ place, language }: Example): string {
-  return `${place.replaceAll("/", "__").replace(":", "__line-").replaceAll(".", "-")}.${language}`;
+  const name = place.replaceAll("/", "__").replace(":", "__line-").replaceAll(/[.\s]/g, "-");
+  return `${name}.${language}`;
 }
 
 function complaintsOfCompiler(): Promise<string> {

@@ -159,7 +159,15 @@ describe("the stream", () => {
     playground = await startPlayground({ port });
   });
 
-  const checksOfSession = ["host", "origin", "subprotocol", "rateLimit", "jwt", "account"];
+  const checksOfSession = [
+    "host",
+    "origin",
+    "subprotocol",
+    "rateLimit",
+    "maxConnections",
+    "jwt",
+    "account",
+  ];
 
   it("tells each decision with the trail of its checks, and which were not reached", async () => {
     const { issuer, gated, log, page } = playground.lab;
@@ -188,7 +196,7 @@ describe("the stream", () => {
     const refused = await shake("/chat", []);
     expect(refused).toMatchObject({ outcome: "refused", status: 401, code: "token_missing" });
     expect(refused?.steps.slice(-3)).toEqual([
-      { check: "rateLimit", outcome: "allow" },
+      { check: "maxConnections", outcome: "allow" },
       { check: "jwt", outcome: "refuse" },
       { check: "account", outcome: "unreached" },
     ]);

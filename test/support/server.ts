@@ -3,8 +3,8 @@ import { createServer, type IncomingMessage, type Server } from "node:http";
 import type { AddressInfo, Server as NetServer, Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { attach, type Gate, type GateOptions, type Policy } from "@firmshake/node";
-import { onTestFinished } from "vitest";
 import { WebSocket, WebSocketServer } from "ws";
+import { whenFinished } from "./test-scope.ts";
 
 /** Lets a server listen on 127.0.0.1 until the test is over, and answers with the port. */
 export async function listen(server: NetServer): Promise<number> {
@@ -15,7 +15,7 @@ export async function listen(server: NetServer): Promise<number> {
   });
   if (!server.listening) server.listen(0, "127.0.0.1");
   if (server.address() === null) await once(server, "listening");
-  onTestFinished(async () => {
+  whenFinished(async () => {
     for (const socket of sockets) socket.destroy();
     if (!server.listening) return;
     server.close();
@@ -86,7 +86,7 @@ export async function openWebSocket(
   options: object = {},
 ): Promise<WebSocket> {
   const socket = new WebSocket(url, [...protocols], { rejectUnauthorized: false, ...options });
-  onTestFinished(() => socket.terminate());
+  whenFinished(() => socket.terminate());
   await once(socket, "open");
   socket.on("error", () => undefined);
   return socket;

@@ -226,7 +226,12 @@ async function conclude(run: Run, check: Check, baseline: Baseline): Promise<Con
   }
   const reason = check.skipsBecause?.(run);
   if (reason !== undefined) return skipped(reason);
-  if (!baseline.isAccepted && !check.needsNoBaseline) return inconclusive(baseline.reason);
+  const isReached = baseline.evidence.outcome !== "unreachable";
+  if (!baseline.isAccepted && !(isReached && check.needsNoBaseline)) {
+    return check.looksElsewhere?.(run)
+      ? failedAlone(await check.run(run), baseline)
+      : inconclusive(baseline.reason);
+  }
   const conclusion = await withLiveness(run, await check.run(run));
   if (conclusion.hasEndedServer || check.needsNoControl || !baseline.isAccepted) return conclusion;
   if (conclusion.verdict !== "pass") return conclusion;
@@ -241,6 +246,10 @@ async function conclude(run: Run, check: Check, baseline: Baseline): Promise<Con
     hasEndedServer: !isAnswered(control) && !(await run.isUp()),
   };
 }
+
+/** What was seen elsewhere is a weakness also where the user's own handshake came to nothing; the absence of one proves nothing then. */
+const failedAlone = (conclusion: Conclusion, { reason }: Baseline): Conclusion =>
+  conclusion.verdict === "fail" ? conclusion : inconclusive(reason, conclusion.evidence);
 
 /** Nothing is sent to a server that is gone, whatever has ended it. */
 async function withLiveness(run: Run, conclusion: Conclusion): Promise<Conclusion> {

@@ -229,7 +229,7 @@ export const checkEntries: Readonly<Record<CheckId, Entry>> = {
     title: "A refused upgrade is left hanging",
     severity: "medium",
     remedy:
-      "Answer each refusal and end the socket. No timeout of Node's server runs once an upgrade has begun, so each one that nobody answers holds a descriptor for ever.",
+      "Answer each refusal and end the socket. No timeout of Node's server runs once an upgrade has begun, so each one that nobody answers holds a descriptor for ever. Name the paths that are served, so that there is none which nobody answers at.",
     cwe: ["CWE-772"],
     asvs: ["15.2.2"],
     wstg: ["WSTG-CLNT-10"],
@@ -496,7 +496,8 @@ export const checkEntries: Readonly<Record<CheckId, Entry>> = {
   "WS-INFO-2": {
     title: "The server tells its software and version",
     severity: "info",
-    remedy: "Leave out Server and X-Powered-By, or at least the versions in them.",
+    remedy:
+      "Leave out Server and X-Powered-By, or at least the versions in them. Which holes that version has is not looked up: distributions mend without a new number, and WebSocket libraries do not say theirs, so that a match would claim what was not seen.",
     cwe: ["CWE-200"],
     asvs: ["13.4.6"],
     wstg: ["WSTG-INFO-02"],

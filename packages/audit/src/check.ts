@@ -9,6 +9,8 @@ export interface Check {
   readonly skipsBecause?: (run: Run) => string | undefined;
   /** Can be concluded where the user's own handshake was refused, or needs none. */
   readonly needsNoBaseline?: boolean;
+  /** Looks past the user's own handshake, at another port or at TLS alone: it may fail where that handshake came to nothing, yet not pass. */
+  readonly looksElsewhere?: (run: Run) => boolean;
   /** A pass needs no further proof that the user's own handshake still succeeds. */
   readonly needsNoControl?: boolean;
   readonly run: (run: Run) => Promise<Conclusion>;

@@ -1,6 +1,7 @@
 export { audit } from "./audit.ts";
 export { type CheckId, checkIds } from "./check-id.ts";
 export { type CheckDescription, checkList } from "./check-list.ts";
+export { type HtmlReport, type HtmlReportOptions, htmlReport } from "./html-report.ts";
 export type { AuditLimits, AuditOptions } from "./options.ts";
 export {
   type AuditEvent,

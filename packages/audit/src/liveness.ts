@@ -1,4 +1,5 @@
 import { type Conclusion, failed, inconclusive, passed } from "./check.ts";
+import type { Connection } from "./probe/connection.ts";
 import { type Outcome, observationOf } from "./probe/outcome.ts";
 import type { Evidence } from "./report.ts";
 import { openOwn, type Run } from "./run.ts";
@@ -25,7 +26,7 @@ export async function survives(
 ): Promise<Survival> {
   const { connection: canary } = await openOwn(run);
   try {
-    const probes = await attack();
+    const probes = await whileListening(canary, attack);
     const evidence = probes.map((one) => one.evidence);
     if (!(await run.isUp())) {
       return {
@@ -34,7 +35,7 @@ export async function survives(
         reason: "The server no longer answers.",
       };
     }
-    const isLost = canary !== undefined && !(await canary.ping(run.limits.answerMs));
+    const isLost = canary !== undefined && (await isCut(canary, run.limits.answerMs));
     return {
       hasEnded: isLost,
       evidence: isLost
@@ -51,6 +52,33 @@ export async function survives(
   } finally {
     await canary?.close();
   }
+}
+
+/** The server's pings are answered meanwhile: some cut off after a second who does not. */
+async function whileListening<Value>(
+  connection: Connection | undefined,
+  act: () => Promise<Value>,
+): Promise<Value> {
+  let isActing = true;
+  const listen = async (): Promise<void> => {
+    while (isActing && connection?.isOver() === false) await connection.listen(listenMs);
+  };
+  // Where the run is over, that is said by what is done meanwhile.
+  const listening = listen().catch(() => undefined);
+  try {
+    return await act();
+  } finally {
+    isActing = false;
+    await listening;
+  }
+}
+
+const listenMs = 50;
+
+/** Ended without a word. One that is slow is still there, and one that was closed by a frame was closed by somebody alive. */
+async function isCut(canary: Connection, timeoutMs: number): Promise<boolean> {
+  if (await canary.ping(timeoutMs)) return false;
+  return canary.isOver() && canary.heard().closeCode === undefined;
 }
 
 const lastLook = (run: Run): Evidence => {

@@ -19,6 +19,9 @@ export type Policy = Guard | Routes | UpgradeHandler;
  * refused by an HTTP answer or handed over untouched. Libraries may be added before or after. Upgrades to a path without a guard are
  * refused. WebSockets that come over HTTP/2 reach the libraries as the upgrades that they know.
  *
+ * What was handed over is the libraries' to answer, whenever they get to it. With one guard for every path that includes paths that none of
+ * them serves, where perhaps nobody does: name the paths.
+ *
  * @throws {@link ConfigError} for what is no server or no policy.
  *
  * @example

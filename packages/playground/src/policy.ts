@@ -3,12 +3,14 @@ import {
   address,
   allow,
   bearerToken,
+  type Check,
   cookieToken,
   type Decision,
   type GuardOptions,
   type Handshake,
   host,
   jwt,
+  maxConnections,
   named,
   origin,
   rateLimit,
@@ -43,6 +45,8 @@ export interface PolicyOptions {
 /** How many handshakes one address may make at once, and in each {@link handshakeWindowMs} after that. */
 export const handshakeLimit = 40;
 const handshakeWindowMs = 10_000;
+/** How many connections one address may have open. */
+export const connectionLimit = 20;
 /** How long it takes to look an account up, as if it were in a database. */
 const lookupMs = 60;
 /** Whose tokens are still good and whose account is closed. */
@@ -56,6 +60,7 @@ export function createPolicy({ page, hosts, issuer, jwksUri }: PolicyOptions): P
   const tokens = { issuer, audience, jwksUri, typ: tokenType, algorithms: [algorithm] };
   // One limit for both ways in, so that nobody gets twice as much by using both.
   const limit = rateLimit({ limit: handshakeLimit, windowMs: handshakeWindowMs });
+  const places = maxConnections({ perAddress: connectionLimit });
 
   return {
     "/chat": {
@@ -63,9 +68,10 @@ export function createPolicy({ page, hosts, issuer, jwksUri }: PolicyOptions): P
       checks: [
         address({ deny: ["198.51.100.0/24"] }),
         host(hosts),
-        origin([page], { allowMissing: true }),
+        pageOrProgram(page),
         speaksChat,
         limit,
+        places,
         jwt({ ...tokens, from: [subprotocolToken(), bearerToken()] }),
         account,
       ],
@@ -77,6 +83,7 @@ export function createPolicy({ page, hosts, issuer, jwksUri }: PolicyOptions): P
         origin([page]),
         speaksChat,
         limit,
+        places,
         jwt({ ...tokens, from: [cookieToken(sessionCookie)] }),
         account,
       ],
@@ -93,6 +100,13 @@ export function createPolicy({ page, hosts, issuer, jwksUri }: PolicyOptions): P
     },
   };
 }
+
+/** Programs have no origin, and say who they are in `Authorization`. Only pages put tokens among the subprotocols, and those have one. */
+const pageOrProgram = (page: string): Check =>
+  named("origin", when(isPage, origin([page]), origin([page], { allowMissing: true })));
+
+const isPage = ({ protocols }: Handshake): boolean =>
+  protocols.some((name) => name !== chatProtocol);
 
 const isWebSocket = ({ transport }: Handshake): boolean => transport === "websocket";
 

@@ -75,9 +75,10 @@ export async function serveApplication(
 }
 
 function gateOptions(onDecision: DecisionLog["record"]): GateOptions {
+  const limits = { messages: { limit: 30, windowMs: 10_000 } };
   // #region shown
   // attach(server, app, options)
-  const options: GateOptions = { refuse: "auto", onDecision };
+  const options: GateOptions = { refuse: "auto", limits, onDecision };
   // #endregion
   return options;
 }

@@ -63,17 +63,43 @@ async function startWebpack(name, bundler = "webpack") {
 async function startWs(name) {
   const { WebSocketServer } = await import(name);
   const server = createServer();
-  new WebSocketServer({ server }).on("connection", (socket) => socket.on("error", () => undefined));
+  new WebSocketServer({ server }).on("connection", (socket) => {
+    socket.on("error", () => undefined);
+    socket.on("message", (text) => socket.send(text));
+  });
+  return listening(server, "/");
+}
+
+/** Its sockets have no listener for errors: a malformed frame ends the process. */
+async function startExpressWs() {
+  const { default: express } = await import("express");
+  const { default: expressWs } = await import("express-ws");
+  const app = express();
+  const server = createServer(app);
+  expressWs(app, server);
+  app.ws("/chat", (socket) => socket.on("message", (text) => socket.send(text)));
+  return listening(server, "/chat");
+}
+
+/** What its own `cors` says is not for WebSockets; `allowRequest` is. */
+async function startSocketIo(isRestricted) {
+  const { Server } = await import("socket.io");
+  const server = createServer();
+  const allowed = new Set();
+  const allowRequest = ({ headers }, answer) => answer(null, allowed.has(headers.origin));
+  new Server(server, isRestricted ? { allowRequest } : {});
+  const started = await listening(server, "/socket.io/");
+  allowed.add(started.options.origin);
+  return started;
+}
+
+async function listening(server, path) {
   await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
   const { port } = server.address();
   return {
     server,
-    url: `ws://127.0.0.1:${port}/`,
+    url: `ws://127.0.0.1:${port}${path}`,
     options: { origin: origin(port) },
-    stop: async () => {
-      server.closeAllConnections();
-      server.close();
-    },
   };
 }
 
@@ -87,30 +113,54 @@ function folderWith(name, text) {
 export const servers = {
   "vite 5.4.11": {
     start: () => startVite("vite-affected"),
+    client: "greeted",
     expected: { "WS-ORIGIN-1": "fail", "WS-ORIGIN-2": "fail", "WS-INFO-3": "fail" },
   },
   "vite 5.4.21": {
     start: () => startVite("vite-repaired"),
+    client: "greeted",
     expected: { "WS-ORIGIN-1": "pass", "WS-ORIGIN-2": "pass", "WS-INFO-3": "pass" },
   },
   "webpack-dev-server 5.2.0": {
     start: () => startWebpack("webpack-dev-server-affected"),
+    client: "greeted",
     expected: { "WS-ORIGIN-1": "pass", "WS-ORIGIN-4": "fail" },
   },
   "webpack-dev-server 5.2.7": {
     start: () => startWebpack("webpack-dev-server-repaired"),
+    client: "greeted",
     expected: { "WS-ORIGIN-1": "pass", "WS-ORIGIN-4": "pass" },
   },
   "ws 8.16.0": {
     start: () => startWs("ws-8.16"),
+    client: "echoed",
     intrusive: true,
     expected: { "WS-HS-7": "fail" },
     severities: { "WS-HS-7": "high" },
   },
   "ws 8.23.0": {
     start: () => startWs("ws"),
+    client: "echoed",
     intrusive: true,
     expected: { "WS-HS-7": "fail", "WS-FRAME-3": "pass", "WS-FRAME-4": "pass" },
     severities: { "WS-HS-7": "low" },
+  },
+  "express-ws 5.0.2": {
+    start: startExpressWs,
+    client: "echoed",
+    intrusive: true,
+    expected: { "WS-ORIGIN-1": "fail", "WS-FRAME-3": "fail" },
+  },
+  "Socket.IO 4.8, as it comes": {
+    start: () => startSocketIo(false),
+    client: "socket.io",
+    intrusive: true,
+    expected: { "WS-ORIGIN-1": "fail", "WS-ORIGIN-2": "fail", "WS-FRAME-3": "pass" },
+  },
+  "Socket.IO 4.8, allowRequest": {
+    start: () => startSocketIo(true),
+    client: "socket.io",
+    intrusive: true,
+    expected: { "WS-ORIGIN-1": "pass", "WS-ORIGIN-2": "pass", "WS-FRAME-3": "pass" },
   },
 };

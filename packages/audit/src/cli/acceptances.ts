@@ -1,5 +1,5 @@
 import * as v from "valibot";
-import { type CheckId, checkIds } from "../index.ts";
+import { type CheckId, checkIds } from "../check-id.ts";
 import { readJson } from "./read-json.ts";
 
 /** A finding that somebody has accepted, for a reason and for a while. */

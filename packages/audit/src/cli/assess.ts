@@ -6,7 +6,7 @@ import type {
   Outcome,
 } from "../formats/assessment.ts";
 import { isAtLeast } from "../formats/assessment.ts";
-import type { AuditReport, Finding, Severity, Summary } from "../index.ts";
+import type { AuditReport, Finding, Severity, Summary } from "../report.ts";
 import { type Acceptance, hasExpired, isAbout } from "./acceptances.ts";
 import { isNamedBy } from "./check-names.ts";
 import type { Expectations } from "./expectations.ts";

@@ -1,4 +1,4 @@
-import { type CheckId, checkIds } from "../index.ts";
+import { type CheckId, checkIds } from "../check-id.ts";
 
 /** The ids of a family, written `WS-ORIGIN-*`; `*` is all of them. */
 export const families: readonly string[] = [

@@ -1,4 +1,4 @@
-import type { AuditReport, Finding, Severity } from "../index.ts";
+import type { AuditReport, Finding, Severity } from "../report.ts";
 
 /** What a finding means for the run. */
 export type Standing =

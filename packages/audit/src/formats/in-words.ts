@@ -1,5 +1,5 @@
-import type { AuditReport, Evidence, RemedyExample, Severity, Verdict } from "../index.ts";
-import { severities } from "../index.ts";
+import type { AuditReport, Evidence, RemedyExample, Severity, Verdict } from "../report.ts";
+import { severities } from "../report.ts";
 import { type Assessment, findingsOf, type JudgedOrigin, type JudgedTarget } from "./assessment.ts";
 
 /** The verdict of one target in a sentence. */

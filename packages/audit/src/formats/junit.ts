@@ -1,5 +1,5 @@
 import XMLBuilder from "fast-xml-builder";
-import type { Finding } from "../index.ts";
+import type { Finding } from "../report.ts";
 import type { Assessment, JudgedFinding, JudgedOrigin, JudgedTarget } from "./assessment.ts";
 import { exchangeOf, originInWords, referencesOf } from "./in-words.ts";
 import { printable } from "./printable.ts";

@@ -1,6 +1,6 @@
 import Table from "cli-table3";
 import pc from "picocolors";
-import type { Evidence, Severity } from "../index.ts";
+import type { Evidence, Severity } from "../report.ts";
 import {
   type Assessment,
   findingsOf,

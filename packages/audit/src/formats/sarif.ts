@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
 import type { Log, Notification, ReportingDescriptor, Result } from "sarif";
-import type { Finding, Severity } from "../index.ts";
-import { type CheckDescription, type CheckId, checkIds, checkList } from "../index.ts";
+import { type CheckId, checkIds } from "../check-id.ts";
+import { type CheckDescription, checkList } from "../check-list.ts";
+import type { Finding, Severity } from "../report.ts";
 import type { Assessment, JudgedFinding, JudgedTarget } from "./assessment.ts";
 import { exampleTitle, exchangeOf, originInWords, referencesOf } from "./in-words.ts";
 import { printable } from "./printable.ts";

@@ -74,9 +74,22 @@ export function observationOf(outcome: Outcome): string {
     case "invalid-101":
       return `unclear: 101, but not as RFC 6455 demands (${error ?? "malformed"})`;
     case "unreachable":
-      return `no connection: ${error ?? "unknown"}`;
+      return `no connection: ${(error !== undefined && connectionErrors[error]) || (error ?? "unknown")}`;
   }
 }
+
+/** What the usual ones mean. */
+const connectionErrors: Readonly<Record<string, string>> = {
+  ECONNREFUSED: "nobody listens at that address and port (ECONNREFUSED)",
+  ERR_SSL_WRONG_VERSION_NUMBER:
+    "what listens there does not speak TLS (ERR_SSL_WRONG_VERSION_NUMBER)",
+  ERR_SSL_PACKET_LENGTH_TOO_LONG:
+    "what listens there does not speak TLS (ERR_SSL_PACKET_LENGTH_TOO_LONG)",
+  ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION:
+    "no version of TLS is spoken by both (ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION)",
+  ERR_SSL_UNSUPPORTED_PROTOCOL:
+    "no version of TLS is spoken by both (ERR_SSL_UNSUPPORTED_PROTOCOL)",
+};
 
 /** What a report may show of an outcome. */
 export function evidenceOf(outcome: Outcome, mask: Mask): Evidence {

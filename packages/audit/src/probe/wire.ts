@@ -39,6 +39,9 @@ const maxKeptBytes = 131_072;
 /** How long a server may take to close its side after the audit has closed its own. */
 const farewellMs = 150;
 
+/** Timers that are later than that were held up. */
+const maxLateMs = 50;
+
 /** Connects. Rejects where no connection, or no TLS session, comes about in time. */
 export function openWire(route: Route, budget: Budget, timeoutMs: number): Promise<Wire> {
   budget.spendHandshake();
@@ -159,7 +162,16 @@ function wireOn(socket: Socket, budget: Budget): Wire {
           finish();
           resolve(value);
         };
-        const timer = setTimeout(() => settle("timeout"), timeoutMs);
+        const dueAt = performance.now() + timeoutMs;
+        let hasWaitedOn = false;
+        const onTime = (): void => {
+          // While this process was held up nothing was read either: that is not the server's silence.
+          const lateMs = performance.now() - dueAt;
+          if (hasWaitedOn || lateMs < maxLateMs) return settle("timeout");
+          hasWaitedOn = true;
+          timer = setTimeout(onTime, Math.min(lateMs, timeoutMs));
+        };
+        let timer = setTimeout(onTime, timeoutMs);
         waiting.add(attempt);
         attempt();
       }),

@@ -17,7 +17,7 @@ const exactOrigin: readonly RemedyExample[] = [
     "ws",
     `const allowed = new Set(["https://app.example.com"]);
 server.on("upgrade", (request, socket, head) => {
-  if (!allowed.has(request.headers.origin)) {
+  if (!allowed.has(request.headers.origin ?? "")) {
     socket.end("HTTP/1.1 403 Forbidden\\r\\nConnection: close\\r\\nContent-Length: 0\\r\\n\\r\\n");
     return;
   }
@@ -27,8 +27,9 @@ server.on("upgrade", (request, socket, head) => {
   own(
     "socket.io",
     `// cors.origin does not cover the websocket transport; allowRequest does.
+const allowed = new Set(["https://app.example.com"]);
 new Server(server, {
-  allowRequest: ({ headers }, answer) => answer(null, allowed.has(headers.origin)),
+  allowRequest: ({ headers }, answer) => answer(null, allowed.has(headers.origin ?? "")),
 });`,
   ),
 ];
@@ -92,19 +93,33 @@ setTimeout(() => socket.destroy(), 1_000).unref();`,
 /** Which check of Firmshake mends it, as it is written. */
 function gateFor(id: CheckId): string | undefined {
   const [, area = ""] = id.split("-");
-  if (id === "WS-AUTH-5") return "tickets({ store })";
-  if (id === "WS-RATE-1" || area === "PROXY") return "rateLimit({ limit: 30, windowMs: 60_000 })";
-  if (id === "WS-TLS-1" || id === "WS-TLS-3") return "secure()";
-  if (id === "WS-AUTH-4") return `jwt({ issuer, audience, jwksUri, from: [subprotocolToken()] })`;
-  const byArea: Readonly<Record<string, string>> = {
-    ORIGIN: `origin(["https://app.example.com"])`,
-    HOST: `host(["app.example.com"])`,
-    HS: `origin(["https://app.example.com"])`,
-    AUTH: "jwt({ issuer, audience, jwksUri })",
-    JWT: "jwt({ issuer, audience, jwksUri })",
-  };
-  return byArea[area];
+  return byId[id] ?? byArea[area];
 }
+
+const handshakes = "rateLimit({ limit: 30, windowMs: 60_000 })";
+const byId: Partial<Record<CheckId, string>> = {
+  "WS-TLS-1": "secure()",
+  "WS-TLS-3": "secure()",
+  "WS-AUTH-4": "jwt({ issuer, audience, jwksUri, from: [subprotocolToken()] })",
+  "WS-AUTH-5": "tickets({ store })",
+  "WS-LIFE-1": "jwt({ issuer, audience, jwksUri }), lifetime({ maxAgeMs: 8 * 3_600_000 })",
+  "WS-LIFE-4": "lifetime({ idleMs: 15 * 60_000, maxAgeMs: 8 * 3_600_000 })",
+  "WS-RATE-1": handshakes,
+  "WS-RATE-2": "maxConnections({ perAddress: 20 })",
+  "WS-RATE-3": "limits({ messages: { limit: 30, windowMs: 10_000 } })",
+  "WS-FRAME-2": "limits({ maxMessageBytes: 65_536 })",
+  "WS-FRAME-4": "limits({ maxFragments: 128 })",
+  "WS-FRAME-5": "limits({ controlFrames: { limit: 50, windowMs: 10_000 } })",
+  "WS-FRAME-6": `limits({ compression: "off" })`,
+};
+const byArea: Readonly<Record<string, string>> = {
+  ORIGIN: `origin(["https://app.example.com"])`,
+  HOST: `host(["app.example.com"])`,
+  HS: `origin(["https://app.example.com"])`,
+  AUTH: "jwt({ issuer, audience, jwksUri })",
+  JWT: "jwt({ issuer, audience, jwksUri })",
+  PROXY: handshakes,
+};
 
 function gateExamples(check: string | undefined): readonly RemedyExample[] {
   if (check === undefined) return [];

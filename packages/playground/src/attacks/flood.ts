@@ -1,5 +1,5 @@
 import { type Answer, shakeHands } from "../handshake-client.ts";
-import { handshakeLimit } from "../policy.ts";
+import { connectionLimit, handshakeLimit } from "../policy.ts";
 import { type Attack, openingOf } from "./attack.ts";
 
 const count = 100;
@@ -28,17 +28,19 @@ export const flood: Attack = {
     );
     const letIn = answers.filter(isLetIn).length;
     const limited = answers.filter(({ code }) => code === "rate_limited").length;
-    const isStopped = limited > 0 && letIn <= handshakeLimit + slack && letIn + limited === count;
-    const others = count - letIn - limited;
+    const crowded = answers.filter(({ code }) => code === "connections_exceeded").length;
+    const others = count - letIn - limited - crowded;
+    const isStopped = limited > 0 && letIn + crowded <= handshakeLimit + slack && others === 0;
     return {
       isStopped,
       text: [
         `${letIn} × 101`,
         ...(limited > 0 ? [`${limited} × 429 rate_limited`] : []),
+        ...(crowded > 0 ? [`${crowded} × 429 connections_exceeded`] : []),
         ...(others > 0 ? [`${others} × something else`] : []),
       ].join(", "),
       detail: isStopped
-        ? `Up to the limit of ${handshakeLimit} in ten seconds, and no further.`
+        ? `No more than ${handshakeLimit} in ten seconds, and ${connectionLimit} at a time.`
         : "Each was open and answered a ping.",
     };
   },

@@ -1,4 +1,5 @@
 import type { Settings } from "../protocol.ts";
+import { offerAudits } from "./audit.ts";
 import { startChat } from "./chat.ts";
 import { byId } from "./dom.ts";
 import { showPanel } from "./frame.ts";
@@ -29,3 +30,4 @@ startStream(events, settings.attemptTitles);
 startGuarding(events, settings);
 startChat(settings.chatUrl, settings.library);
 showWays(settings.ways, showPanel(settings.panelOrigin));
+offerAudits();

@@ -4,6 +4,7 @@ import { element, icon } from "./dom.ts";
 /** What the pills say of the checks. */
 const labels: Readonly<Record<string, string>> = {
   rateLimit: "rate",
+  maxConnections: "connections",
   jwt: "token",
   subprotocol: "protocol",
 };

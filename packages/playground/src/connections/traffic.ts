@@ -4,7 +4,7 @@ import type { Traffic } from "../protocol.ts";
 
 /** Counts what comes on the connections that a gate has let in. */
 export interface TrafficCounter {
-  /** A handshake was accepted, and its socket is about to be the library's. */
+  /** An upgrade is about to be the library's. Other protocols than WebSocket pass the gate without having been let in, and do not count. */
   readonly onHandOver: (request: IncomingMessage) => void;
   /** A message has come, of a request or of a session that began by another one. */
   readonly onMessage: (request: IncomingMessage, sessionId?: string) => void;
@@ -22,10 +22,12 @@ export function createTrafficCounter(): TrafficCounter {
   const bySession = new Map<string, Count>();
   return {
     onHandOver: (request) => {
+      const connection = letIn(request);
+      if (connection === undefined) return;
       const { socket, url = "" } = request;
       const before = socket.bytesRead;
       const count: Count = { messages: 0, bytes: () => socket.bytesRead - before };
-      byConnection.set(connectionOf(request), count);
+      byConnection.set(connection, count);
       byRequest.set(request, count);
       const sessionId = new URLSearchParams(url.split("?")[1]).get("sid");
       if (sessionId === null) return;
@@ -44,3 +46,11 @@ export function createTrafficCounter(): TrafficCounter {
 }
 
 const unheard: Count = { messages: 0, bytes: () => 0 };
+
+function letIn(request: IncomingMessage): Connection | undefined {
+  try {
+    return connectionOf(request);
+  } catch {
+    return undefined;
+  }
+}

@@ -10,6 +10,7 @@ import { sessionCookie } from "../policy.ts";
 import type { Settings, SignedIn } from "../protocol.ts";
 import type { Restartable } from "../restartable.ts";
 import { attackViews, attemptRoutes } from "./attempts.ts";
+import { auditRoutes } from "./audits.ts";
 import { browserHeaders } from "./browser-headers.ts";
 import { connectionRoutes } from "./connections.ts";
 import { docsRoutes } from "./docs.ts";
@@ -69,7 +70,7 @@ export async function createPage(
   };
   const headers = browserHeaders({
     connect: [`ws://${gated.host}`, `ws://${bare.host}`],
-    frames: [panel],
+    frames: [panel, "'self'"],
     framedBy: [],
   });
   const handler = routed({
@@ -82,6 +83,7 @@ export async function createPage(
     ...wayRoutes,
     ...orderRoutes(lab, onlyOwnPages),
     ...connectionRoutes(lab, server, connections.changed, onlyOwnPages),
+    ...auditRoutes(lab, onlyOwnPages),
     ...docsRoutes,
     ...fileRoutes("page.html"),
   });

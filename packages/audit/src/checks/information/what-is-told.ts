@@ -1,6 +1,6 @@
 import { type Check, failed, inconclusive, passed } from "../../check.ts";
 import { headerOf } from "../../probe/http-answer.ts";
-import type { Outcome } from "../../probe/outcome.ts";
+import { isRefusal, type Outcome } from "../../probe/outcome.ts";
 import { foreignPage } from "../origin/foreign-page.ts";
 
 /** Lines of stack traces, paths of source files, and versions of runtimes in the text of a refusal. */
@@ -49,10 +49,11 @@ export const errorsTell: Check = {
       const what = [...new Set(talkative.flatMap(telling))].join(", ");
       return failed(`Refusals hold ${what}.`, talkative.slice(0, 4).map(run.evidence));
     }
-    if (wrong !== undefined && expired !== undefined && !isAlike(wrong, expired)) {
+    const [one, other] = [wrong, expired].filter((outcome) => outcome && isRefusal(outcome));
+    if (one !== undefined && other !== undefined && !isAlike(one, other)) {
       return failed("An expired token is refused in other words than a false one.", [
-        run.evidence(wrong),
-        run.evidence(expired),
+        run.evidence(one),
+        run.evidence(other),
       ]);
     }
     return refusals.length > 0

@@ -6,7 +6,7 @@ import {
   type SecureVersion,
   type TLSSocket,
 } from "node:tls";
-import { type Check, failed, inconclusive, passed } from "../../check.ts";
+import { type Check, type Conclusion, failed, inconclusive, passed } from "../../check.ts";
 import type { Evidence } from "../../report.ts";
 import type { Run } from "../../run.ts";
 
@@ -18,10 +18,11 @@ export const certificate: Check = {
   id: "WS-TLS-2",
   needsNoBaseline: true,
   needsNoControl: true,
+  looksElsewhere: () => true,
   skipsBecause: ({ target }) => (target.isTls ? undefined : "The target is plain ws."),
   run: async (run) => {
     const seen = await look(run, {});
-    if (seen === undefined) return inconclusive("No TLS session came about.");
+    if (seen === undefined) return withoutSession(run);
     const { chainError, peer, protocol } = seen;
     const faults: Evidence[] = [];
     const note = (probe: string, observation: string): void => {
@@ -33,10 +34,7 @@ export const certificate: Check = {
     const days = Math.floor((Date.parse(peer.valid_to) - Date.now()) / 86_400_000);
     if (days < 0) note("Certificate validity", `it expired on ${peer.valid_to}`);
     else if (days < fewDays) note("Certificate validity", `it expires in ${days} days`);
-    for (const version of oldVersions) {
-      const old = await look(run, { minVersion: version, maxVersion: version });
-      if (old !== undefined) note("TLS versions", `${version} is spoken`);
-    }
+    for (const version of await oldVersionsOf(run)) note("TLS versions", `${version} is spoken`);
     const evidence: Evidence = {
       probe: "TLS handshake",
       observation: `${protocol}, valid for ${days} more days`,
@@ -55,6 +53,29 @@ export const certificate: Check = {
     );
   },
 };
+
+/** Where nothing newer is spoken, the audit's own client does not get in. */
+async function withoutSession(run: Run): Promise<Conclusion> {
+  const spoken = await oldVersionsOf(run);
+  return spoken.length === 0
+    ? inconclusive("No TLS session came about.")
+    : failed(
+        "TLS versions: nothing newer than TLSv1.1 is spoken.",
+        spoken.map((version) => ({
+          probe: "TLS versions",
+          observation: `${version} is spoken, TLSv1.2 and newer are not`,
+        })),
+      );
+}
+
+async function oldVersionsOf(run: Run): Promise<readonly SecureVersion[]> {
+  const spoken: SecureVersion[] = [];
+  for (const version of oldVersions) {
+    const session = await look(run, { minVersion: version, maxVersion: version });
+    if (session !== undefined) spoken.push(version);
+  }
+  return spoken;
+}
 
 interface Seen {
   readonly chainError: string | undefined;

@@ -22,6 +22,7 @@ const plainOutcome = (run: Run): Promise<Outcome> =>
 
 export const plainBesideTls: Check = {
   id: "WS-TLS-1",
+  looksElsewhere: ({ target }) => target.isTls,
   run: async (run) => {
     if (!run.target.isTls) {
       const evidence = [run.evidence(run.baseline())];
@@ -34,7 +35,10 @@ export const plainBesideTls: Check = {
       return passed("Nothing listens for plain ws at that port.", [run.evidence(outcome)]);
     }
     return judgeOutcomes(run, [outcome], {
-      fails: () => "The same host takes WebSockets without TLS as well.",
+      fails: () =>
+        run.baseline().kind === "unreachable"
+          ? "The host takes WebSockets without TLS, and none with it."
+          : "The same host takes WebSockets without TLS as well.",
       passes: "Plain ws was refused.",
     });
   },
@@ -52,6 +56,7 @@ export const spoofedTls: Check = {
   id: "WS-TLS-3",
   needsNoBaseline: true,
   needsNoControl: true,
+  looksElsewhere: ({ target }) => target.isTls,
   run: async (run) => {
     const plain = run.target.isTls ? await plainOutcome(run) : run.baseline();
     const base = run.target.isTls ? plainSketch(run) : undefined;

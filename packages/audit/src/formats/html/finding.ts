@@ -1,5 +1,5 @@
 import { html, type SafeHtml } from "@remix-run/html-template";
-import type { Evidence, Remedy, RemedyExample } from "../../index.ts";
+import type { Evidence, Remedy, RemedyExample } from "../../report.ts";
 import type { JudgedFinding, Standing } from "../assessment.ts";
 import { count, exampleTitle, exchangeOf, referencesOf } from "../in-words.ts";
 
@@ -82,7 +82,7 @@ function reference(text: string): SafeHtml {
   const url = urlOf(text);
   return url === undefined
     ? html`<span>${text}</span> `
-    : html`<a href="${url}" rel="noreferrer">${text}</a> `;
+    : html`<a href="${url}" target="_blank" rel="noreferrer">${text}</a> `;
 }
 
 function urlOf(text: string): string | undefined {
