@@ -120,7 +120,7 @@ describe.skipIf(needed.isMissing)("the playground in Chromium", { timeout: 60_00
         "two-hosts": "400 handshake_malformed | 101, open, ping answered",
         "smuggled-body": `400 body_not_allowed | ${smuggledWithoutGate(stack.library)}`,
         reset: expect.stringMatching(/still serving \| process dead: ECONNRESET, exit code 1/),
-        flood: expect.stringMatching(/429 connections_exceeded \| 100 × 101/),
+        flood: expect.stringMatching(/429 (?:rate_limited|connections_exceeded) \| 100 × 101/),
       });
       const count = attackViews.length;
       await panel.getByText(`${count} of ${count} attacks stopped.`).waitFor();

@@ -20,7 +20,11 @@ export const slowHeaders: Check = {
       ["Sec-WebSocket-Extensions", `a${blanks}b`],
     ] as const) {
       const plainMs = await answerMs(`A long ${name}`, [name, `a${letters}b`]);
-      const oddMs = await answerMs(`A long ${name} of blanks or backslashes`, [name, odd]);
+      const ask = (): Promise<number> =>
+        answerMs(`A long ${name} of blanks or backslashes`, [name, odd]);
+      let oddMs = await ask();
+      // A pause of a busy machine does not come back; what takes time does.
+      if (oddMs > leastMs) oddMs = Math.min(oddMs, await ask(), await ask());
       if (oddMs > leastMs && oddMs > slowestFactor * plainMs) {
         slow.push({ probe: name, plainMs, oddMs });
       }
