@@ -251,6 +251,7 @@ describe.skipIf(needed.isMissing)("the playground in Chromium", { timeout: 60_00
       "origin passed",
       "protocol passed",
       "rate passed",
+      "connections passed",
       "token passed",
       "account passed",
     ]);
@@ -264,6 +265,7 @@ describe.skipIf(needed.isMissing)("the playground in Chromium", { timeout: 60_00
       "origin refused",
       "protocol not reached",
       "rate not reached",
+      "connections not reached",
       "token not reached",
       "account not reached",
     ]);
