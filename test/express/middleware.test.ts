@@ -9,6 +9,7 @@ import {
   type Identity,
   identity,
   insecureAnyOrigin,
+  lifetime,
   limits,
   origin,
   rateLimit,
@@ -21,6 +22,7 @@ import expressWs from "express-ws";
 import { Passport, Strategy } from "passport";
 import { describe, expect, it } from "vitest";
 import { type WebSocket, WebSocketServer } from "ws";
+import { fakeClock } from "../corpus/fake-clock.ts";
 import { handshakeOf, thrownBy } from "../support/handshakes.ts";
 import { statusOf } from "../support/raw-client.ts";
 import { deferred, echoOf, listen, openWebSocket } from "../support/server.ts";
@@ -228,6 +230,41 @@ describe.each(majors)("$major", ({ express }) => {
       socket.send("12345678901");
       const [code, reason] = await once(socket, "close");
       expect([code, String(reason)]).toEqual([1009, "message_too_big"]);
+    });
+
+    it("what a gate and a guard before it have said stays, whatever one says that is reached later", async () => {
+      const clock = fakeClock();
+      const quiet = { pingIntervalMs: 0 };
+      const app = express();
+      const server = createServer(app);
+      expressWs(app, server);
+      app.get(
+        "/chat",
+        guard(
+          insecureAnyOrigin(),
+          limits({ maxMessageBytes: 10 }),
+          lifetime({ ...quiet, idleMs: 60_000 }),
+        ),
+      );
+      app.use(
+        "/chat",
+        guard(
+          insecureAnyOrigin(),
+          limits({ maxMessageBytes: 100 }),
+          lifetime({ ...quiet, idleMs: 90_000 }),
+        ),
+      );
+      echo(app, "/chat");
+      attach(server, app, { clock });
+      attach(server, guard(insecureAnyOrigin()), { clock });
+      const url = `ws://127.0.0.1:${await listen(server)}/chat`;
+      const [silent, long] = [await openWebSocket(url), await openWebSocket(url)];
+      expect(await echoOf(long, "1234567890")).toBe("{}");
+      const closes = [long, silent].map(async (socket) => (await once(socket, "close"))[0]);
+      long.send("12345678901");
+      expect(await closes[0]).toBe(1009);
+      clock.advance(61_000);
+      expect(await closes[1]).toBe(3008);
     });
 
     it("a guard that refuses on the second walk keeps the handler from running", async () => {

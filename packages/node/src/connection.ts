@@ -25,7 +25,13 @@ import { makeStamp } from "./stamp.ts";
 import type { Target } from "./target.ts";
 
 // The handshake, with its header texts, goes with the request, which most libraries let go of; what stays with the socket is small.
-const byRequest = makeStamp<{ readonly guarded: GuardedSocket; readonly handshake: Handshake }>();
+const byRequest = makeStamp<Accepted>();
+
+interface Accepted {
+  readonly guarded: GuardedSocket;
+  /** Each gate on the way makes one of its own; all that was said of any of them holds. */
+  readonly handshakes: readonly [Handshake, ...Handshake[]];
+}
 
 /**
  * What the gate knows of an accepted WebSocket, found by the request (or the socket) that the library was given.
@@ -91,9 +97,11 @@ export function rememberConnection(
   const known = byRequest.of(request);
   const [{ handshake }] = permits as readonly [Permit];
   if (known !== undefined) {
-    // Each gate makes a handshake of its own.
-    extend(known.guarded, [known.handshake, handshake], permits, termsSoFar(handshake));
-    return known.guarded;
+    const { guarded } = known;
+    const handshakes = [...known.handshakes, handshake] as const;
+    byRequest.put(request, { guarded, handshakes });
+    extend(guarded, handshakes, permits, termsSoFar(handshake));
+    return guarded;
   }
   const deciders = permits.map(deciderOf) as readonly object[];
   const rules = registry.rulesFor(termsOf<LifetimeTerm>(handshake, "lifetime"));
@@ -105,7 +113,7 @@ export function rememberConnection(
     hasTrust(handshake) || ownSocket === undefined ? handshake.clientAddress : undefined,
     factsOf(permits),
   );
-  byRequest.put(request, { guarded, handshake });
+  byRequest.put(request, { guarded, handshakes: [handshake] });
   registry.add(guarded, ownSocket === undefined ? response : undefined);
   registry.addTerms(guarded, toRelease(termsSoFar(handshake)));
   admit(guarded);
@@ -162,9 +170,10 @@ export function addPermit(
   permit: Permit,
   before: readonly ConnectionTerm[],
 ): void {
-  const { guarded, handshake } = acceptedAs(request);
+  const { guarded, handshakes } = acceptedAs(request);
+  const [handshake] = handshakes;
   spendPermit(permit, handshake);
-  extend(guarded, [handshake], [permit], termsSoFar(handshake).slice(before.length));
+  extend(guarded, handshakes, [permit], termsSoFar(handshake).slice(before.length));
   const { socket } = guarded;
   if (socket === undefined) return;
   tightenFrames(socket, termsOf<LimitsTerm>(handshake, limitsKind));
@@ -185,10 +194,7 @@ export function addIdentity(request: IncomingMessage, identity: Identity): boole
 export const timeOfDayFor = (request: IncomingMessage): number =>
   acceptedAs(request).guarded.registry.clock.now();
 
-const acceptedAs = (
-  request: IncomingMessage,
-): { readonly guarded: GuardedSocket; readonly handshake: Handshake } =>
-  byRequest.of(request) as { readonly guarded: GuardedSocket; readonly handshake: Handshake };
+const acceptedAs = (request: IncomingMessage): Accepted => byRequest.of(request) as Accepted;
 
 /**
  * Node's request that a gate has let in, itself or within a framework's.
@@ -218,9 +224,9 @@ export const handshakeIn = (request: object): Handshake | undefined => {
   return found && handshakeOf(found);
 };
 
-/** The handshake of a request that a gate has handed over. */
+/** The handshake of a request that a gate has handed over: that of the first, where there are several. */
 export const handshakeOf = (request: IncomingMessage): Handshake | undefined =>
-  byRequest.of(request)?.handshake;
+  byRequest.of(request)?.handshakes[0];
 
 /** Whether the guard is one of those that let the request in. */
 export const wasPermittedBy = (

@@ -57,10 +57,12 @@ export function guardFramesOnceAccepted(
   if (before === undefined) intercept(socket);
 }
 
-/** Holds a connection to what guards have said by now. */
+/** Holds a connection to what further guards have said, too. */
 export function tightenFrames(socket: Duplex, terms: readonly LimitsTerm[]): void {
   const meter = meterOf.of(socket);
-  if (meter !== undefined) meter.rules = frameRulesFor(meter.rules.ofGate, terms);
+  if (meter === undefined) return;
+  const { ofGate, terms: before } = meter.rules;
+  meter.rules = frameRulesFor(ofGate, [...new Set([...before, ...terms])]);
 }
 
 /** Counts what the socket sends towards what its identity may. */
