@@ -34,6 +34,7 @@ export {
 } from "./config/options.ts";
 export { isRefusal } from "./decision/decision.ts";
 export { deciderOf, spendPermit } from "./decision/permit.ts";
+export { unlessAborted } from "./fetch/unless-aborted.ts";
 export { defineCheck, isPromiseLike, ranks, readChecks } from "./guard/check.ts";
 export { runAll } from "./guard/combine.ts";
 export { compilePath } from "./guard/path-pattern.ts";

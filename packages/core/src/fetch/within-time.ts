@@ -1,4 +1,5 @@
 import { deadline } from "./deadline.ts";
+import { unlessAborted } from "./unless-aborted.ts";
 
 /**
  * What the function brings in time; its signal aborts when the time is over, or with the signal that is given. Also ends then where what
@@ -10,10 +11,5 @@ export function withinTime<Value>(
   outer?: AbortSignal,
 ): Promise<Value> {
   const signal = deadline(timeoutMs, outer);
-  return new Promise((resolve, reject) => {
-    signal.addEventListener("abort", () => reject(signal.reason), { once: true });
-    signal.throwIfAborted();
-    // Not resolve(run(signal)): a promise that is followed cannot be rejected any more.
-    Promise.resolve(run(signal)).then(resolve, reject);
-  });
+  return unlessAborted(signal, () => run(signal));
 }

@@ -54,10 +54,7 @@ export class Registry implements Iterable<GuardedSocket> {
   readonly #closeRevoked = (revocation: ReadRevocation): number =>
     this.closeAll(({ identity }) => matchesIdentity(revocation, identity), closings.revoked);
   readonly #closeUnwelcome = (isMeant: PartyTest): void =>
-    void this.closeAll(
-      ({ identity, address }) => isMeant(identity, address),
-      closings.too_many_violations,
-    );
+    void this.closeAll(isMeant, closings.too_many_violations);
   #stopTimer: (() => void) | undefined;
   #wakeAt = 0;
   #isLate = false;
@@ -233,12 +230,12 @@ export class Registry implements Iterable<GuardedSocket> {
     const { socket } = guarded;
     if (socket === undefined || guarded.place === -1 || guarded.isClosing) return false;
     // Behind the end the socket does not know it.
-    const { address } = guarded;
+    const address = this.#isToldOfCloses() ? guarded.address : undefined;
     if (!closeSocket(socket, closing.closeCode, closing.closeReason)) return false;
     const rare = guarded.raritiesOf();
     rare.closing = closing;
     rare.question?.abort(new DOMException("The connection is closed.", "AbortError"));
-    this.#tell(guarded, closing, address);
+    if (this.#isToldOfCloses()) this.#tell(guarded, closing, address);
     return true;
   }
 
@@ -248,12 +245,17 @@ export class Registry implements Iterable<GuardedSocket> {
     return count;
   }
 
+  #isToldOfCloses(): boolean {
+    for (const { onClose, conduct } of this.#hooks) if (onClose ?? conduct) return true;
+    return false;
+  }
+
   #tell(guarded: GuardedSocket, closing: Closing, address: string | undefined): void {
     const { view, path, identity, acceptedAt } = guarded;
     if (closing.code !== undefined) {
       // Gates may share one.
       const conducts = new Set([...this.#hooks].map(({ conduct }) => conduct));
-      for (const conduct of conducts) conduct?.noteClose(identity, address, closing.code);
+      for (const conduct of conducts) conduct?.noteClose({ identity, address }, closing.code);
     }
     for (const { onClose } of this.#hooks) {
       if (onClose === undefined) continue;

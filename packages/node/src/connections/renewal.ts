@@ -19,6 +19,7 @@ import {
   readOptions,
   runAll,
   takeBackTerms,
+  unlessAborted,
 } from "@firmshake/core/gate";
 import { guardedIn, handshakeIn } from "../connection.ts";
 import { identityFrom, type SignedIn } from "../identity.ts";
@@ -154,12 +155,7 @@ async function verified(
       refusal: refuse("keys_unavailable", undefined, { cause, headers: [["Retry-After", "5"]] }),
     });
   try {
-    const late = new Promise<never>((_, reject) => {
-      signal.addEventListener("abort", () => reject(signal.reason), { once: true });
-    });
-    const asked = async (): Promise<Awaited<ReturnType<typeof verify>>> =>
-      verify(token, guarded.view);
-    const found = await Promise.race([asked(), late]);
+    const found = await unlessAborted(signal, () => verify(token, guarded.view));
     if (found === undefined || found === null || found === false) {
       return { ok: false, refusal: nobody };
     }

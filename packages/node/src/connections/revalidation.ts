@@ -1,4 +1,5 @@
 import type { RevalidateOptions } from "@firmshake/core";
+import { unlessAborted } from "@firmshake/core/gate";
 import { closingBy } from "./close-reason.ts";
 import type { GuardedSocket } from "./guarded-socket.ts";
 
@@ -53,11 +54,9 @@ async function ask(
     question.abort(new DOMException("No answer in time.", "TimeoutError")),
   );
   try {
-    const aborted = new Promise<never>((_, reject) => {
-      question.signal.addEventListener("abort", () => reject(question.signal.reason));
-    });
-    const asked = async (): Promise<boolean> => by(guarded.view, question.signal);
-    return (await Promise.race([asked(), aborted])) === true ? "stays" : "withdrawn";
+    const { signal } = question;
+    const answer = await unlessAborted(signal, () => by(guarded.view, signal));
+    return answer === true ? "stays" : "withdrawn";
   } catch {
     return "failed";
   } finally {

@@ -19,16 +19,27 @@ export interface CountedParty {
   readonly subject: string | undefined;
 }
 
+/** What is known of a connection that may be somebody's. */
+export interface Suspect {
+  readonly identity: Identity | undefined;
+  readonly address: string | undefined;
+}
+
+/** Who is behind a connection. Its address is asked for only where it counts. */
+export const partyBehind = (suspect: Suspect): CountedParty =>
+  partyOf(suspect.identity, () => parsePeerAddress(suspect.address));
+
 /** Who it is: the identity where there is one, else the address. */
 export function partyOf(
   identity: Identity | undefined,
-  address: IpAddress | undefined,
+  addressOf: () => IpAddress | undefined,
 ): CountedParty {
   if (identity !== undefined) {
     const party = subjectParty(identity.subject, issuerOf(identity));
     // Longer ones would be memory that the client chooses.
     if (party.key.length <= maxKeyLength) return party;
   }
+  const address = addressOf();
   return addressParty(address === undefined ? "unknown" : clientKey(address));
 }
 

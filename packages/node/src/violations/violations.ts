@@ -13,13 +13,20 @@ import {
   aPositiveNumber,
   forwardedOf,
   type OptionRule,
-  parsePeerAddress,
   readOptions,
 } from "@firmshake/core/gate";
 import { ignore } from "../answer-on-socket.ts";
-import { connectionOf, guardedIn } from "../connection.ts";
+import { connectionOf } from "../connection.ts";
+import { type GuardedSocket, guardedOf } from "../connections/guarded-socket.ts";
 import { makeLedger } from "./ledger.ts";
-import { type CountedParty, type Party, partyIn, partyOf } from "./party.ts";
+import {
+  type CountedParty,
+  type Party,
+  partyBehind,
+  partyIn,
+  partyOf,
+  type Suspect,
+} from "./party.ts";
 
 /** What {@link violations} takes. Each level is off with 0. */
 export interface ViolationsOptions {
@@ -136,7 +143,7 @@ export function violations(options: ViolationsOptions = {}): Violations {
 
   function closeAll({ key }: CountedParty): void {
     for (const close of [...listeners]) {
-      close((identity, address) => partyOf(identity, parsePeerAddress(address)).key === key);
+      close((suspect) => partyBehind(suspect).key === key);
     }
   }
 
@@ -159,10 +166,10 @@ export function violations(options: ViolationsOptions = {}): Violations {
 
   const made = Object.freeze<Violations>({
     report: (request, kind, given) => {
-      const { identity, clientAddress } = connectionOf(request);
-      const standing = note(partyOf(identity, parsePeerAddress(clientAddress)), kind, given);
+      const guarded = guardedOf(connectionOf(request)) as GuardedSocket;
+      const standing = note(partyBehind(guarded), kind, given);
       // All others are, from when that level was reached.
-      if (isOver(standing)) guardedIn(request)?.closeFor("too_many_violations");
+      if (isOver(standing)) guarded.closeFor("too_many_violations");
       return standing;
     },
     standingOf: (party) => standingAt(partyIn(party).key, now()),
@@ -178,14 +185,16 @@ export function violations(options: ViolationsOptions = {}): Violations {
     refusalFor: (handshake, identity) =>
       ledger.size === 0
         ? undefined
-        : refusalOf(partyOf(identity, forwardedOf(handshake).address).key),
+        : refusalOf(partyOf(identity, () => forwardedOf(handshake).address).key),
     noteRefusal: (handshake, { code, reason }) => {
       // Who is kept out already is not kept out for longer by asking.
       if (reason === throttled) return;
-      note(partyOf(handshake.identity, forwardedOf(handshake).address), code);
+      note(
+        partyOf(handshake.identity, () => forwardedOf(handshake).address),
+        code,
+      );
     },
-    noteClose: (identity, address, code) =>
-      void note(partyOf(identity, parsePeerAddress(address)), code),
+    noteClose: (suspect, code) => void note(partyBehind(suspect), code),
     subscribe: (listener) => void listeners.add(listener),
     unsubscribe: (listener) => void listeners.delete(listener),
   });
@@ -201,18 +210,14 @@ export interface Conduct {
   ) => Refusal | undefined;
   readonly noteRefusal: (handshake: Handshake, refusal: Refusal) => void;
   /** A connection was closed, for what it did perhaps. */
-  readonly noteClose: (
-    identity: Identity | undefined,
-    address: string | undefined,
-    code: CloseCode,
-  ) => void;
+  readonly noteClose: (suspect: Suspect, code: CloseCode) => void;
   /** The listener is called when all connections of somebody are to be closed. */
   readonly subscribe: (listener: PartyListener) => void;
   readonly unsubscribe: (listener: PartyListener) => void;
 }
 
 /** Whether a connection is of whom it is about. */
-export type PartyTest = (identity: Identity | undefined, address: string | undefined) => boolean;
+export type PartyTest = (suspect: Suspect) => boolean;
 type PartyListener = (isMeant: PartyTest) => void;
 
 const conducts = new WeakMap<Violations, Conduct>();
