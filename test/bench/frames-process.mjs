@@ -3,6 +3,8 @@ import { createServer } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 import { attach, guard, host, insecureAnyOrigin, jwt } from "@firmshake/node";
 import { WebSocketServer } from "ws";
+import { cpuOrders } from "./cpu-orders.mjs";
+import { openSockets } from "./open-sockets.mjs";
 import { site } from "./requests.mjs";
 import { takeOrders } from "./take-orders.mjs";
 
@@ -23,7 +25,6 @@ function keepClaims(socket, { headers }) {
 }
 
 let server;
-let before;
 
 const orders = {
   start: async ({ contender, secret }) => {
@@ -46,18 +47,11 @@ const orders = {
     await new Promise((resolve) => server.listen(0, "127.0.0.1", 4_096, resolve));
     return { port: server.address().port };
   },
-  begin: async () => {
-    before = process.cpuUsage();
-    return {};
-  },
-  end: async () => {
-    const { user, system } = process.cpuUsage(before);
-    return { microseconds: user + system };
-  },
+  ...cpuOrders,
   /** What the process holds once that many connections are open. */
   heap: async ({ open }) => {
     const end = performance.now() + patienceMs;
-    while ((await openConnections()) !== open) {
+    while ((await openSockets(server)) !== open) {
       if (performance.now() > end) throw new Error("The connections did not settle.");
       await sleep(20);
     }
@@ -71,10 +65,5 @@ const orders = {
     return { heapUsed, external, arrayBuffers };
   },
 };
-
-const openConnections = () =>
-  new Promise((resolve, reject) =>
-    server.getConnections((error, count) => (error ? reject(error) : resolve(count))),
-  );
 
 takeOrders(orders);

@@ -6,6 +6,7 @@ import { TypeCompiler } from "@sinclair/typebox/compiler";
 import { Ajv } from "ajv";
 import { WebSocketServer } from "ws";
 import { z } from "zod";
+import { cpuOrders } from "./cpu-orders.mjs";
 import { schemas } from "./hygiene-messages.mjs";
 import { takeOrders } from "./take-orders.mjs";
 
@@ -51,7 +52,6 @@ const contenders = {
 
 const prepared = Buffer.alloc(1_024, "a");
 const answer = (socket) => socket.send(prepared, { binary: false });
-let before;
 
 const orders = {
   start: async ({ contender, options = {} }) => {
@@ -61,14 +61,7 @@ const orders = {
     await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
     return { port: server.address().port };
   },
-  begin: async () => {
-    before = process.cpuUsage();
-    return {};
-  },
-  end: async () => {
-    const { user, system } = process.cpuUsage(before);
-    return { microseconds: user + system };
-  },
+  ...cpuOrders,
 };
 
 /** typebox compiles its own kind of JSON Schema, in which each part says what kind it is. */

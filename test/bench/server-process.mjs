@@ -1,6 +1,7 @@
 /** One contender in a process of its own. Says what it has spent when it is asked. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { contenders } from "./contenders.mjs";
+import { openSockets } from "./open-sockets.mjs";
 import { takeOrders } from "./take-orders.mjs";
 
 const patienceMs = 20_000;
@@ -28,21 +29,16 @@ const orders = {
 
   /** What was spent since `begin`, once that many connections are accepted and that many open. */
   end: async ({ accepted, open }) => {
-    await until(async () => acceptedCount >= accepted && (await openConnections()) <= open);
+    await until(async () => acceptedCount >= accepted && (await openSockets(server)) <= open);
     const { user, system } = process.cpuUsage(before);
     return { microseconds: user + system, accepted: acceptedCount };
   },
 
   idle: async () => {
-    await until(async () => (await openConnections()) === 0);
+    await until(async () => (await openSockets(server)) === 0);
     return {};
   },
 };
-
-const openConnections = () =>
-  new Promise((resolve, reject) =>
-    server.getConnections((error, count) => (error ? reject(error) : resolve(count))),
-  );
 
 async function until(isSo) {
   const end = performance.now() + patienceMs;

@@ -1,8 +1,6 @@
 import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
 import {
   allowWith,
   attach,
@@ -23,11 +21,9 @@ import { SignJWT } from "jose";
 import { describe, expect, it } from "vitest";
 import { WebSocket, WebSocketServer } from "ws";
 import { fakeClock } from "../corpus/fake-clock.ts";
+import { collectGarbage } from "../support/collect-garbage.ts";
 import { answerIn, dial, handshakeText, statusOf } from "../support/raw-client.ts";
 import { deferred, gatedWs, openWebSocket } from "../support/server.ts";
-
-setFlagsFromString("--expose-gc");
-const collectGarbage = runInNewContext("gc") as () => void;
 
 const keys = new Uint8Array(32).fill(7);
 const issuer = "https://id.example.com";

@@ -18,6 +18,7 @@ import {
   tokenVerifier,
 } from "@firmshake/node";
 import { WebSocketServer } from "ws";
+import { openSockets } from "../bench/open-sockets.mjs";
 import { site } from "../bench/requests.mjs";
 import { takeOrders } from "../bench/take-orders.mjs";
 
@@ -82,17 +83,12 @@ const orders = {
 
   idle: async () => {
     const end = performance.now() + patienceMs;
-    while ((await openSockets()) > 0) {
-      if (performance.now() > end) throw new Error(`${await openSockets()} sockets stay.`);
+    while ((await openSockets(server)) > 0) {
+      if (performance.now() > end) throw new Error(`${await openSockets(server)} sockets stay.`);
       await sleep(20);
     }
     return {};
   },
 };
-
-const openSockets = () =>
-  new Promise((resolve, reject) =>
-    server.getConnections((error, count) => (error ? reject(error) : resolve(count))),
-  );
 
 takeOrders(orders);

@@ -18,6 +18,7 @@ import type { Duplex } from "node:stream";
 import { connect as connectTls } from "node:tls";
 import { onTestFinished } from "vitest";
 import { type KeyAndCertificate, makeCertificate } from "./certificate.ts";
+import { maskedFrame } from "./raw-client.ts";
 
 const offer = { enableConnectProtocol: true };
 let certificate: ReturnType<typeof makeCertificate> | undefined;
@@ -178,21 +179,8 @@ export function acceptText(request: IncomingMessage, lines: readonly string[] = 
   ].join("\r\n");
 }
 
-/** A frame as clients send it, masked with zeros (RFC 6455 §5.2). */
-export function clientFrame(payload: string | Buffer, opcode = 1): Buffer {
-  const bytes = Buffer.from(payload);
-  const head = Buffer.alloc(bytes.length < 126 ? 6 : bytes.length < 65_536 ? 8 : 14);
-  head[0] = 0x80 | opcode;
-  if (bytes.length < 126) head[1] = 0x80 | bytes.length;
-  else if (bytes.length < 65_536) {
-    head[1] = 0x80 | 126;
-    head.writeUInt16BE(bytes.length, 2);
-  } else {
-    head[1] = 0x80 | 127;
-    head.writeBigUInt64BE(BigInt(bytes.length), 2);
-  }
-  return Buffer.concat([head, bytes]);
-}
+export const clientFrame = (payload: string | Buffer, opcode = 1): Buffer =>
+  maskedFrame(0x80 | opcode, Buffer.from(payload));
 
 /** The close frame of a client. */
 export const closeFrame = (code: number): Buffer =>

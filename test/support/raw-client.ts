@@ -160,9 +160,18 @@ export function textFrame(text: string): Buffer {
   return maskedFrame(0x81, Buffer.from(text));
 }
 
-/** With a mask of zeros, and up to 65,535 bytes (RFC 6455 §5.2). */
+/** A frame as clients send it, masked with zeros (RFC 6455 §5.2). */
 export function maskedFrame(first: number, payload: Buffer): Buffer {
   const { length } = payload;
-  const announced = length < 126 ? [0x80 | length] : [0x80 | 126, length >> 8, length & 0xff];
-  return Buffer.concat([Buffer.from([first, ...announced, 0, 0, 0, 0]), payload]);
+  const head = Buffer.alloc(length < 126 ? 6 : length < 65_536 ? 8 : 14);
+  head[0] = first;
+  if (length < 126) head[1] = 0x80 | length;
+  else if (length < 65_536) {
+    head[1] = 0x80 | 126;
+    head.writeUInt16BE(length, 2);
+  } else {
+    head[1] = 0x80 | 127;
+    head.writeBigUInt64BE(BigInt(length), 2);
+  }
+  return Buffer.concat([head, payload]);
 }

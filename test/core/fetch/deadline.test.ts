@@ -1,12 +1,8 @@
 import { setImmediate as turn } from "node:timers/promises";
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
 import { describe, expect, it } from "vitest";
 import { deadline } from "../../../packages/core/src/fetch/deadline.ts";
 import { withinTime } from "../../../packages/core/src/fetch/within-time.ts";
-
-setFlagsFromString("--expose-gc");
-const collectGarbage = runInNewContext("gc") as () => void;
+import { collectGarbage } from "../../support/collect-garbage.ts";
 
 const rounds = 5;
 

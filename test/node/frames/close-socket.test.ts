@@ -11,7 +11,7 @@ import { type WebSocket, WebSocketServer } from "ws";
 import { closeSocket } from "../../../packages/node/src/frames/close-socket.ts";
 import { makeCertificate } from "../../support/certificate.ts";
 import { offeringServer, openSession, openStream } from "../../support/http2.ts";
-import { dial, handshakeText, textFrame } from "../../support/raw-client.ts";
+import { dial, handshakeText, type RawClient, textFrame } from "../../support/raw-client.ts";
 import { connectionsOf, gatedServer, listen, openWebSocket } from "../../support/server.ts";
 import { captureThrown } from "../../support/thrown.ts";
 
@@ -42,6 +42,19 @@ async function handedOver() {
   const { socket } = await upgrade;
   await client.until(accepts);
   return { server, client, socket };
+}
+
+/** A handshake that was handed over, and a library that has not answered yet. */
+async function unanswered(): Promise<{ client: RawClient; socket: Duplex }> {
+  const server = createServer();
+  attach(server, open);
+  const sockets: Duplex[] = [];
+  server.on("upgrade", (_request, socket: Duplex) => void sockets.push(socket));
+  const client = await dial(await listen(server));
+  client.send(handshakeText());
+  await expect.poll(() => sockets.length).toBe(1);
+  const [socket = expect.fail()] = sockets;
+  return { client, socket };
 }
 
 describe("closeSocket tells the client, and ends", () => {
@@ -164,14 +177,7 @@ describe("closeSocket never speaks within a frame", () => {
   });
 
   it("the answer to the handshake is finished first", async () => {
-    const server = createServer();
-    attach(server, open);
-    const sockets: Duplex[] = [];
-    server.on("upgrade", (_request, socket: Duplex) => void sockets.push(socket));
-    const client = await dial(await listen(server));
-    client.send(handshakeText());
-    await expect.poll(() => sockets.length).toBe(1);
-    const [socket = expect.fail()] = sockets;
+    const { client, socket } = await unanswered();
     expect(closeSocket(socket, 3000, "revoked")).toBe(true);
     for (const piece of ["HTTP/1.1 1", "01 Switching Protocols\r\n\r", "\n"]) socket.write(piece);
     socket.write(frame);
@@ -179,14 +185,7 @@ describe("closeSocket never speaks within a frame", () => {
   });
 
   it("an answer that accepts nothing stays as it is", async () => {
-    const server = createServer();
-    attach(server, open);
-    const sockets: Duplex[] = [];
-    server.on("upgrade", (_request, socket: Duplex) => void sockets.push(socket));
-    const client = await dial(await listen(server));
-    client.send(handshakeText());
-    await expect.poll(() => sockets.length).toBe(1);
-    const [socket = expect.fail()] = sockets;
+    const { client, socket } = await unanswered();
     closeSocket(socket, 3000, "revoked");
     const answer = "HTTP/1.1 400 Bad Request\r\nContent-Length: 2\r\n\r\nno";
     socket.end(answer);
